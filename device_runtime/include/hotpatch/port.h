@@ -1,0 +1,58 @@
+/// What a chip must supply: struct hp_port_t, filled once by the port, called by the core only.
+///
+/// Every function gets `context` back unchanged. Unless its comment says otherwise it is called in the management
+/// context (the port's lowest-priority interrupt), never from a site. A port includes this header and contract.h, never
+/// a header of core/.
+#ifndef HOTPATCH_PORT_H
+#define HOTPATCH_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hotpatch/contract.h"
+
+#if defined(__GNUC__)
+#define HP_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define HP_MUST_CHECK
+#endif
+
+typedef struct hp_port_t {
+    void *context; ///< handed back unchanged to every function below
+
+    /// Where the `size` bytes at device address `address` can be read by the core: the same address on a device, a
+    /// place in a buffer on a host. NULL if any of them is neither flash nor RAM. Called in any context; must be
+    /// re-entrant.
+    const void *(*memory)(void *context, uint32_t address, uint32_t size);
+
+    /// Writes `size` bytes (a multiple of 8) at `address` (a multiple of 8) into flash that is erased there. Returns
+    /// HP_STATUS_FLASH_FAILED if the bytes read back differ. A power cut inside may leave any bits of one unit.
+    HP_MUST_CHECK hp_status_t (*flash_program)(void *context, uint32_t address, const void *data, size_t size);
+
+    /// Erases the page that starts at `address`. After HP_STATUS_OK each of its bytes reads 0xff. May stop the processor
+    /// for tens of milliseconds.
+    HP_MUST_CHECK hp_status_t (*flash_erase)(void *context, uint32_t address);
+
+    /// Queues `size` bytes for the serial line, in order; waits while the queue is full.
+    void (*serial_write)(void *context, const uint8_t *data, size_t size);
+
+    /// Takes one byte that a person or tool typed: it lay outside every management frame. False if nobody had room.
+    bool (*console_input)(void *context, uint8_t byte);
+
+    /// Milliseconds since reset; wraps. Called in any context.
+    uint32_t (*now_ms)(void *context);
+
+    /// Arms trigger `index` (0 .. trigger_count-1): when the firmware reaches `address`, the port's veneer calls hp_fire
+    /// with this index and continues at `resume` (Thumb bit set) unless the frame says otherwise. The firmware goes on
+    /// seeing the old arming or the new one, never half of it. HP_STATUS_ILLEGAL_SITE if the port cannot trap there.
+    HP_MUST_CHECK hp_status_t (*trigger_arm)(void *context, uint32_t index, uint32_t address, uint32_t resume);
+
+    /// Disarms trigger `index`. No effect if it is not armed.
+    void (*trigger_disarm)(void *context, uint32_t index);
+
+    /// Bytes that the interrupted stack still has below the frame at `frame`. Called at a site, in any context.
+    uint32_t (*stack_room)(void *context, const void *frame);
+} hp_port_t;
+
+#endif
