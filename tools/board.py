@@ -30,9 +30,13 @@ def octets(data: bytes) -> str:
     return "{" + ", ".join(f"0x{byte:02x}U" for byte in data) + "}"
 
 
+def number(value: int) -> str:
+    """An unsigned C literal of eight hex digits."""
+    return f"0x{value:08x}U"
+
+
 def facts(board: Board) -> dict[str, str]:
     """Macro name to C text."""
-    number = lambda value: f"0x{value:08x}U"  # noqa: E731 - a format, used below only
     device = board.chip.device_named(board.link.device)
     fpb = board.chip.fpb
     readable = ", ".join(f"{{{number(a)}, {number(n)}}}" for a, n in board.readable)

@@ -267,8 +267,11 @@ def c_text(tables: Tables) -> str:
 
 def markdown_rows(title: str, rows: list[Tables], columns: tuple[str, ...]) -> str:
     head = [f"### {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    cell = lambda row, column: str(row.get(column, "")).replace("|", "\\|")  # noqa: E731 - one use
-    return "\n".join([*head, *("| " + " | ".join(cell(r, c) for c in columns) + " |" for r in rows)])
+    return "\n".join([*head, *("| " + " | ".join(markdown_cell(r, c) for c in columns) + " |" for r in rows)])
+
+
+def markdown_cell(row: Tables, column: str) -> str:
+    return str(row.get(column, "")).replace("|", "\\|")
 
 
 def struct_rows(row: Tables) -> str:

@@ -1,1 +1,1 @@
-"""patchctl repairs Cortex-M firmware while it runs. See README.md; the walk of a patch is in ARCHITECTURE.md."""
+"""patchctl repairs Cortex-M firmware while it runs. README.md shows it; ARCHITECTURE.md explains it."""

@@ -251,7 +251,9 @@ _BOARD_PARTS: Mapping[str, type] = {
 _T = TypeVar("_T")
 
 
-def _build(kind: type[_T], table: Mapping[str, Any], where: str, parts: Mapping[str, type] = {}) -> _T:  # noqa: B006 - never written
+def _build(
+    kind: type[_T], table: Mapping[str, Any], where: str, parts: Mapping[str, type] | None = None
+) -> _T:
     """`kind` made from `table`; unknown and missing keys are ConfigErrors."""
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]  # kind is a dataclass
     for key in table:
@@ -260,8 +262,9 @@ def _build(kind: type[_T], table: Mapping[str, Any], where: str, parts: Mapping[
     for key, item in known.items():
         if key not in table and item.default is MISSING:
             raise ConfigError(f"key {key!r} is missing", where=where, hint="see boards/README.md")
+    inner = parts or {}
     built = {
-        key: _build(parts[key], value, f"{where} [{key}]") if key in parts else value
+        key: _build(inner[key], value, f"{where} [{key}]") if key in inner else value
         for key, value in table.items()
     }
     return kind(**built)
