@@ -1,7 +1,7 @@
 """Fetch the third-party sources of device_runtime/deps.toml into the user's cache, each pinned by SHA-256.
 
-Takes the table; leaves sources/<name>-<version>/ in the cache folder, whole or not at all. What is there already is
-left alone, and two processes may run this at once. `--list` prints the folders, `--path NAME` prints one.
+Takes the table; leaves sources/<name>-<version>/ in the cache folder, whole or not at all. What is there
+already is left alone, and two processes may run this at once. `--list` prints the folders, `--path NAME` one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "host"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "host"))
 
 from patchctl.errors import ConfigError, InputError
 
+ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "device_runtime" / "deps.toml"
 APT_FOLDER = Path("/etc/apt")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -74,7 +74,7 @@ def load_table(path: Path = TABLE) -> tuple[Source, ...]:
         raise ConfigError(f"a [[source]] row is not usable: {error}", where=str(path)) from error
 
 
-# ------------------------------------------------ what this machine offers ------------------------------------------------
+# ---------------------------------------- what this machine offers ----------------------------------------
 
 
 def deb822_fields(text: str) -> Iterator[dict[str, str]]:
@@ -125,7 +125,7 @@ def debian_mirror(apt_folder: Path = APT_FOLDER) -> str:
     )
 
 
-# ------------------------------------------------ fetching ------------------------------------------------
+# ------------------------------------------------ fetching -----------------------------------------------
 
 
 def run(command: list[str], *, folder: Path, what: str) -> None:
@@ -143,7 +143,7 @@ def run(command: list[str], *, folder: Path, what: str) -> None:
 
 
 def fetch_debian_source(source: Source, folder: Path) -> None:
-    """apt with lists and cache of its own, so that neither root nor a change of the machine's set-up is needed."""
+    """apt with lists and cache of its own: no root, and the machine's set-up stays as it is."""
     signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
     for name in ("lists/partial", "cache/archives/partial", "parts"):
         (folder / "apt" / name).mkdir(parents=True)
