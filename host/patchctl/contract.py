@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 LEVEL = 1
-CONTRACT_ID = bytes.fromhex("59a4b7ac")
+CONTRACT_ID = bytes.fromhex("8515fe07")
 PAYLOAD_MAGIC = 827347016
 PAYLOAD_ALIGNMENT = 8
 PATCH_ID_BYTES_MAX = 32
@@ -21,12 +21,18 @@ ORIGINAL_BYTES_MIN = 8
 COPY_BYTES_MAX = 64
 INSTRUCTION_BYTES = 8
 STACK_BYTES_MAX = 512
-SUB_PROGRAMS_DEEP = 8
+SUB_PROGRAMS_DEEP = 4
+FUEL_MAX = 268435456
 KEY_PAGE_MAGIC = 827019336
 KEYS_MAX = 8
 PUBLIC_KEY_BYTES = 32
 MAC_KEY_BYTES = 32
 PROGRAM_UNIT = 8
+JOURNAL_MAGIC = 826953800
+RECORD_MAGIC = 827478088
+COMMIT_MASK = 1522767420
+SLOT_NONE = 255
+MAC_BYTES = 16
 RESOURCE_ID = "hp/id"
 RESOURCE_PATCHES = "hp/patches"
 RESOURCE_CONFIRM = "hp/patches/{id}/confirm"
@@ -1543,7 +1549,7 @@ class Range(Record):
     FORMAT: ClassVar[str] = "<II"
     BYTES: ClassVar[int] = 8
     address: int
-    bytes: int
+    span_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -1556,3 +1562,35 @@ class KeyPage(Record):
     level: int
     key_count: int
     mac_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalHeader(Record):
+    """First bytes of a journal page, written when every record behind it is in place; the page of the highest generation is in force."""
+
+    FORMAT: ClassVar[str] = "<IIII"
+    BYTES: ClassVar[int] = 16
+    magic: int
+    generation: int
+    crc: int
+    commit: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRecord(Record):
+    """What is true of one patch from here on; the last whole record of an id is in force."""
+
+    FORMAT: ClassVar[str] = "<IBBBBII32s32s16sII"
+    BYTES: ClassVar[int] = 104
+    magic: int
+    state: int
+    slot: int
+    id_bytes: int
+    reserved: int
+    sequence: int
+    payload_bytes: int
+    id: bytes
+    digest: bytes
+    mac: bytes
+    crc: int
+    commit: int

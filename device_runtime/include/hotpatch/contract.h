@@ -5,7 +5,7 @@
 #define HOTPATCH_CONTRACT_H
 
 #define HP_LEVEL 1U
-#define HP_CONTRACT_ID {0x59U, 0xa4U, 0xb7U, 0xacU}
+#define HP_CONTRACT_ID {0x85U, 0x15U, 0xfeU, 0x07U}
 #define HP_COUNTER_COUNT 16U
 #define HP_PAYLOAD_MAGIC 0x31505048U
 #define HP_PAYLOAD_ALIGNMENT 8U
@@ -17,12 +17,18 @@
 #define HP_COPY_BYTES_MAX 64U
 #define HP_INSTRUCTION_BYTES 8U
 #define HP_STACK_BYTES_MAX 512U
-#define HP_SUB_PROGRAMS_DEEP 8U
+#define HP_SUB_PROGRAMS_DEEP 4U
+#define HP_FUEL_MAX 0x10000000U
 #define HP_KEY_PAGE_MAGIC 0x314b5048U
 #define HP_KEYS_MAX 8U
 #define HP_PUBLIC_KEY_BYTES 32U
 #define HP_MAC_KEY_BYTES 32U
 #define HP_PROGRAM_UNIT 8U
+#define HP_JOURNAL_MAGIC 0x314a5048U
+#define HP_RECORD_MAGIC 0x31525048U
+#define HP_COMMIT_MASK 0x5ac3963cU
+#define HP_SLOT_NONE 255U
+#define HP_MAC_BYTES 16U
 #define HP_RESOURCE_ID "hp/id"
 #define HP_RESOURCE_PATCHES "hp/patches"
 #define HP_RESOURCE_CONFIRM "hp/patches/{id}/confirm"
@@ -539,7 +545,7 @@ typedef enum hp_op_t {
 
 // firmware memory
 #define HP_RANGE_ADDRESS 0U // u32
-#define HP_RANGE_BYTES 4U // u32
+#define HP_RANGE_SPAN_BYTES 4U // u32
 #define HP_RANGE_BYTES 8U
 
 // written once, by keys provision; key_count public keys of 32 bytes and a CRC-32 of all before it follow
@@ -548,5 +554,27 @@ typedef enum hp_op_t {
 #define HP_KEY_PAGE_KEY_COUNT 6U // u16
 #define HP_KEY_PAGE_MAC_KEY 8U // bytes32
 #define HP_KEY_PAGE_BYTES 40U
+
+// first bytes of a journal page, written when every record behind it is in place; the page of the highest generation is in force
+#define HP_JOURNAL_HEADER_MAGIC 0U // u32
+#define HP_JOURNAL_HEADER_GENERATION 4U // u32
+#define HP_JOURNAL_HEADER_CRC 8U // u32
+#define HP_JOURNAL_HEADER_COMMIT 12U // u32
+#define HP_JOURNAL_HEADER_BYTES 16U
+
+// what is true of one patch from here on; the last whole record of an id is in force
+#define HP_JOURNAL_RECORD_MAGIC 0U // u32
+#define HP_JOURNAL_RECORD_STATE 4U // u8
+#define HP_JOURNAL_RECORD_SLOT 5U // u8
+#define HP_JOURNAL_RECORD_ID_BYTES 6U // u8
+#define HP_JOURNAL_RECORD_RESERVED 7U // u8
+#define HP_JOURNAL_RECORD_SEQUENCE 8U // u32
+#define HP_JOURNAL_RECORD_PAYLOAD_BYTES 12U // u32
+#define HP_JOURNAL_RECORD_ID 16U // bytes32
+#define HP_JOURNAL_RECORD_DIGEST 48U // bytes32
+#define HP_JOURNAL_RECORD_MAC 80U // bytes16
+#define HP_JOURNAL_RECORD_CRC 96U // u32
+#define HP_JOURNAL_RECORD_COMMIT 100U // u32
+#define HP_JOURNAL_RECORD_BYTES 104U
 
 #endif
