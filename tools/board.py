@@ -1,6 +1,6 @@
-"""Turn boards/<name>.toml into what a firmware build needs: memory.ld and board_config.h in a build folder.
+"""Turn boards/<name>.toml into what a firmware build needs: memory.ld, board_config.h and board.mk.
 
-Takes a board name and a folder; writes two files there, only where their text changed, so that make rebuilds
+Takes a board name and a folder; writes three files there, only where their text changed, so that make rebuilds
 no more than it must.
 """
 
@@ -53,6 +53,10 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_MANAGEMENT_IRQ": f"{board.interrupts.management}",
         "HP_BOARD_FPB_VERSION": f"{fpb.version if fpb else 0}U",
         "HP_BOARD_COMPARATORS": f"{fpb.code_comparators if fpb else 0}U",
+        "HP_BOARD_TRANSMIT_PIN": f"{board.link.transmit_pin}U",
+        "HP_BOARD_RECEIVE_PIN": f"{board.link.receive_pin}U",
+        "HP_BOARD_FLASH_ADDRESS": number(board.flash.address),
+        "HP_BOARD_FLASH_BYTES": number(board.flash.bytes),
         "HP_BOARD_RAM_ADDRESS": number(board.ram.address),
         "HP_BOARD_RAM_BYTES": number(board.ram.bytes),
         "HP_BOARD_PAGE_BYTES": number(board.flash.page_bytes),
@@ -80,13 +84,23 @@ def config_header(board: Board) -> str:
     return "\n".join([*head, *lines, "#endif", ""])
 
 
+def make_variables(board: Board) -> str:
+    """board.mk: what the Makefile chooses compilers' options and folders by."""
+    return f"BOARD_CORE := {board.chip.core}\nBOARD_PORT := {board.port}\n"
+
+
 def main() -> int:
     if len(sys.argv) != 3:
         print("usage: tools/board.py BOARD FOLDER", file=sys.stderr)
         return 2
     board, folder = load_board(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("memory.ld", memory_script(board)), ("board_config.h", config_header(board))):
+    texts = {
+        "memory.ld": memory_script(board),
+        "board_config.h": config_header(board),
+        "board.mk": make_variables(board),
+    }
+    for name, text in texts.items():
         path = folder / name
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

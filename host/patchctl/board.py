@@ -93,10 +93,12 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class LinkFacts:
-    """The serial device that console and management share."""
+    """The serial device that console and management share, and the chip's pins it is wired to."""
 
     device: str
     baud: int
+    transmit_pin: int
+    receive_pin: int
 
 
 @dataclass(frozen=True, slots=True)
