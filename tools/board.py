@@ -1,7 +1,7 @@
 """Turn boards/<name>.toml into what a firmware build needs: memory.ld, board_config.h and board.mk.
 
-Takes a board name and a folder; writes three files there, only where their text changed, so that make rebuilds
-no more than it must.
+Takes a board name and a folder; writes three files there, only where their text changed, so that make
+rebuilds no more than it must.
 """
 
 from __future__ import annotations
