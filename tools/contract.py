@@ -218,6 +218,11 @@ def c_status_entry(row: Tables) -> str:
     return f"X({row['name']}, HP_STATUS_{row['name'].upper()}, {(int(klass) << 5) | int(detail)}U)"
 
 
+def c_names(kind: str, rows: list[Tables]) -> str:
+    prefix = f"HP_{kind.upper()}"
+    return c_list(f"{prefix}S", rows, lambda row: f"X({row['name']}, {prefix}_{row['name'].upper()})")
+
+
 def c_struct(row: Tables) -> str:
     prefix, offset, lines = f"HP_{row['name'].upper()}", 0, [f"// {row['about']}"]
     for name, kind, _ in row["fields"]:
@@ -253,6 +258,8 @@ def c_text(tables: Tables) -> str:
         "// X(name, enumerator, CoAP response code)\n"
         + c_list("HP_STATUSES", tables["status"], c_status_entry),
         *(c_enum(kind, f"HP_{kind.upper()}_", tables[kind], "about") for kind in ENUMS),
+        "// X(name, enumerator)",
+        *(c_names(kind, tables[kind]) for kind in ("counter", "patch_state", "fault")),
         c_enum("op", "HP_OP_", tables["op"], "form"),
         "// X(name, enumerator)\n"
         + c_list("HP_OPCODES", tables["op"], lambda r: f"X({r['name']}, HP_OP_{r['name'].upper()})"),

@@ -233,6 +233,43 @@ typedef enum hp_suit_t {
     HP_SUIT_ALGORITHM_ED25519             = -19, ///< COSE: Ed25519 (RFC 9864)
 } hp_suit_t;
 
+// X(name, enumerator)
+#define HP_COUNTERS(X) \
+    X(frames, HP_COUNTER_FRAMES) \
+    X(frames_dropped, HP_COUNTER_FRAMES_DROPPED) \
+    X(requests, HP_COUNTER_REQUESTS) \
+    X(refusals, HP_COUNTER_REFUSALS) \
+    X(installs, HP_COUNTER_INSTALLS) \
+    X(undos, HP_COUNTER_UNDOS) \
+    X(hits, HP_COUNTER_HITS) \
+    X(faults_fuel, HP_COUNTER_FAULTS_FUEL) \
+    X(faults_memory, HP_COUNTER_FAULTS_MEMORY) \
+    X(faults_other, HP_COUNTER_FAULTS_OTHER) \
+    X(records_exhausted, HP_COUNTER_RECORDS_EXHAUSTED) \
+    X(core_faults, HP_COUNTER_CORE_FAULTS) \
+    X(escalated_hits, HP_COUNTER_ESCALATED_HITS) \
+    X(foreign_breakpoints, HP_COUNTER_FOREIGN_BREAKPOINTS) \
+    X(store_recoveries, HP_COUNTER_STORE_RECOVERIES) \
+    X(console_dropped, HP_COUNTER_CONSOLE_DROPPED)
+
+#define HP_PATCH_STATES(X) \
+    X(candidate, HP_PATCH_STATE_CANDIDATE) \
+    X(staged, HP_PATCH_STATE_STAGED) \
+    X(trial, HP_PATCH_STATE_TRIAL) \
+    X(updated, HP_PATCH_STATE_UPDATED) \
+    X(rejected, HP_PATCH_STATE_REJECTED) \
+    X(undone, HP_PATCH_STATE_UNDONE)
+
+#define HP_FAULTS(X) \
+    X(none, HP_FAULT_NONE) \
+    X(fuel, HP_FAULT_FUEL) \
+    X(memory, HP_FAULT_MEMORY) \
+    X(call, HP_FAULT_CALL) \
+    X(depth, HP_FAULT_DEPTH) \
+    X(verdict, HP_FAULT_VERDICT) \
+    X(record, HP_FAULT_RECORD) \
+    X(core, HP_FAULT_CORE)
+
 typedef enum hp_op_t {
     HP_OP_ADD32_IMM  = 4, ///< dst += imm
     HP_OP_JA         = 5, ///< goto +offset
