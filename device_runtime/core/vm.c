@@ -1,0 +1,667 @@
+/// Stop 12 of 12. The interpreter (RFC 9669 and callx). In: an admitted program and the regions it may touch. Out: a fault,
+/// r0, and the fuel left. Next: core/helpers.c
+///
+/// Fuel costs next to nothing: `limit` is where the program counter would stand if the rest of the fuel were spent on a
+/// straight line. A jump moves both by the same distance, so "pc <= limit" is the whole test, made only where something can
+/// be seen from outside or the straight line ends: taken jumps, stores, atomics, calls, exit. Between two tests there is
+/// only arithmetic and loads, which nobody can observe; a fault of such a load behind the limit counts as fuel.
+#include "core/vm.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define SLOT                HP_INSTRUCTION_BYTES
+#define FRAME_POINTER       10U
+#define SOURCE_SUB_PROGRAM  1U
+#define SOURCE_DATA_SECTION 6U
+
+// Code is 4-aligned. Data is not: aligned(1) makes the compiler use byte accesses where the core has no others (M0+), and
+// keeps it from LDRD and LDM, which fault on unaligned addresses on every core.
+typedef uint32_t hp_word_t __attribute__((may_alias));
+typedef uint16_t hp_loose16_t __attribute__((may_alias, aligned(1)));
+typedef uint32_t hp_loose32_t __attribute__((may_alias, aligned(1)));
+
+// The loop is worth its bytes; the rest of the core is compiled for size.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O2")
+#endif
+
+// ------------------------------------------------ fields ------------------------------------------------
+
+static inline uint32_t source_of(const uint32_t word)
+{
+    return (word >> 12U) & 15U;
+}
+
+/// The offset field, counted in bytes of code where it is a jump's.
+static inline int32_t offset_of(const uint32_t word)
+{
+    return (int32_t)word >> 16;
+}
+
+static inline uint64_t wide(const uint32_t imm)
+{
+    return (uint64_t)(int64_t)(int32_t)imm;
+}
+
+// ------------------------------------------------ regions ------------------------------------------------
+
+static uint8_t *place_in(const hp_region_t *const region, const uint32_t address, const uint32_t bytes)
+{
+    const uint32_t offset = address - region->address;
+    const bool inside     = (region->bytes >= bytes) && (offset <= (region->bytes - bytes));
+    return inside ? &region->memory[offset] : NULL;
+}
+
+static const hp_region_t *find_among(const hp_region_t *const regions, const uint32_t count,
+                                     const uint32_t address, const uint32_t bytes)
+{
+    for (uint32_t i = 0U; i < count; i++) {
+        if (place_in(&regions[i], address, bytes) != NULL) {
+            return &regions[i];
+        }
+    }
+    return NULL;
+}
+
+/// The region that holds `bytes` bytes at `address`, the program's own first.
+static const hp_region_t *find_region(const hp_space_t *const space, const uint32_t address,
+                                      const uint32_t bytes, const bool write)
+{
+    const hp_region_t *found = find_among(&space->stack, 1U, address, bytes);
+    if (found == NULL) {
+        found = find_among(&space->context, 1U, address, bytes);
+    }
+    if ((found == NULL) && !write) {
+        found = find_among(&space->data, 1U, address, bytes);
+    }
+    if (found == NULL) {
+        found = find_among(space->writable, space->writable_count, address, bytes);
+    }
+    if ((found == NULL) && !write) {
+        found = find_among(space->readable, space->readable_count, address, bytes);
+    }
+    return found;
+}
+
+uint8_t *hp_vm_memory(const hp_vm_t *const self, const uint64_t address, const uint32_t bytes,
+                      const bool write)
+{
+    if ((address >> 32U) != 0U) {
+        return NULL;
+    }
+    const hp_region_t *const region = find_region(self->space, (uint32_t)address, bytes, write);
+    return (region == NULL) ? NULL : place_in(region, (uint32_t)address, bytes);
+}
+
+static void remember(hp_region_cache_t *const cache, const hp_region_t *const region)
+{
+    cache->address = region->address;
+    cache->last    = region->bytes - 8U;
+    cache->memory  = region->memory;
+}
+
+static __attribute__((noinline)) uint8_t *reach_slowly(const hp_vm_t *const self,
+                                                       hp_region_cache_t *const cache, const uint64_t address,
+                                                       const uint32_t bytes)
+{
+    if ((address >> 32U) != 0U) {
+        return NULL;
+    }
+    const hp_region_t *const region =
+        find_region(self->space, (uint32_t)address, bytes, cache == &self->store);
+    if (region == NULL) {
+        return NULL;
+    }
+    if (region->bytes >= 8U) {
+        remember(cache, region);
+    }
+    return place_in(region, (uint32_t)address, bytes);
+}
+
+/// Where `bytes` (1, 2, 4 or 8) bytes at base + offset lie, or NULL. The 64-bit sum must be a 32-bit address: a wrapped
+/// one is outside.
+static inline uint8_t *reach(const hp_vm_t *const self, hp_region_cache_t *const cache, const uint64_t base,
+                             const uint32_t word, const uint32_t bytes)
+{
+    const uint64_t address = base + wide((uint32_t)offset_of(word));
+    const uint32_t offset  = (uint32_t)address - cache->address;
+    if (((uint32_t)(address >> 32U) == 0U) && (offset <= (cache->last + (8U - bytes)))) {
+        return &cache->memory[offset];
+    }
+    return reach_slowly(self, cache, address, bytes);
+}
+
+static inline uint16_t get16(const uint8_t *const at)
+{
+    return *(const hp_loose16_t *)at;
+}
+
+static inline uint32_t get32(const uint8_t *const at)
+{
+    return *(const hp_loose32_t *)at;
+}
+
+static inline uint64_t get64(const uint8_t *const at)
+{
+    return ((uint64_t)get32(&at[4]) << 32U) | get32(at);
+}
+
+static inline void put16(uint8_t *const at, const uint64_t value)
+{
+    *(hp_loose16_t *)at = (uint16_t)value;
+}
+
+static inline void put32(uint8_t *const at, const uint64_t value)
+{
+    *(hp_loose32_t *)at = (uint32_t)value;
+}
+
+static inline void put64(uint8_t *const at, const uint64_t value)
+{
+    put32(at, value);
+    put32(&at[4], value >> 32U);
+}
+
+// ------------------------------------------------ arithmetic ------------------------------------------------
+
+static inline uint64_t shift_right_signed64(const uint64_t value, const uint32_t count)
+{
+    return (uint64_t)((int64_t)value >> (count & 63U));
+}
+
+static inline uint32_t shift_right_signed32(const uint32_t value, const uint32_t count)
+{
+    return (uint32_t)((int32_t)value >> (count & 31U));
+}
+
+static inline uint64_t magnitude64(const uint64_t value)
+{
+    return ((int64_t)value < 0) ? (0U - value) : value;
+}
+
+static inline uint32_t magnitude32(const uint32_t value)
+{
+    return ((int32_t)value < 0) ? (0U - value) : value;
+}
+
+/// RFC 9669 section 4.1: x / 0 is 0, and the most negative number / -1 is itself. Signed division goes through magnitudes,
+/// which gives that without a case of its own.
+static __attribute__((noinline)) uint64_t divide64(const uint64_t x, const uint64_t y, const bool is_signed)
+{
+    if (y == 0U) {
+        return 0U;
+    }
+    if (!is_signed) {
+        return x / y;
+    }
+    const uint64_t quotient = magnitude64(x) / magnitude64(y);
+    return ((int64_t)(x ^ y) < 0) ? (0U - quotient) : quotient;
+}
+
+/// x % 0 is x; the sign is that of x.
+static __attribute__((noinline)) uint64_t modulo64(const uint64_t x, const uint64_t y, const bool is_signed)
+{
+    if (y == 0U) {
+        return x;
+    }
+    if (!is_signed) {
+        return x % y;
+    }
+    const uint64_t rest = magnitude64(x) % magnitude64(y);
+    return ((int64_t)x < 0) ? (0U - rest) : rest;
+}
+
+static __attribute__((noinline)) uint32_t divide32(const uint32_t x, const uint32_t y, const bool is_signed)
+{
+    if (y == 0U) {
+        return 0U;
+    }
+    if (!is_signed) {
+        return x / y;
+    }
+    const uint32_t quotient = magnitude32(x) / magnitude32(y);
+    return ((int32_t)(x ^ y) < 0) ? (0U - quotient) : quotient;
+}
+
+static __attribute__((noinline)) uint32_t modulo32(const uint32_t x, const uint32_t y, const bool is_signed)
+{
+    if (y == 0U) {
+        return x;
+    }
+    if (!is_signed) {
+        return x % y;
+    }
+    const uint32_t rest = magnitude32(x) % magnitude32(y);
+    return ((int32_t)x < 0) ? (0U - rest) : rest;
+}
+
+/// mov's sign-extending forms; `bits` is the instruction's offset field.
+static inline uint64_t extend(const uint64_t value, const int32_t bits)
+{
+    switch (bits) {
+    case 8: return (uint64_t)(int64_t)(int8_t)value;
+    case 16: return (uint64_t)(int64_t)(int16_t)value;
+    case 32: return (uint64_t)(int64_t)(int32_t)value;
+    default: return value;
+    }
+}
+
+static __attribute__((noinline)) uint64_t truncate(const uint64_t value, const uint32_t bits)
+{
+    return (bits == 64U) ? value : (value & ((1ULL << bits) - 1U));
+}
+
+static __attribute__((noinline)) uint64_t swap_bytes(const uint64_t value, const uint32_t bits)
+{
+    switch (bits) {
+    case 16: return __builtin_bswap16((uint16_t)value);
+    case 32: return __builtin_bswap32((uint32_t)value);
+    default: return __builtin_bswap64(value);
+    }
+}
+
+// ------------------------------------------------ atomics ------------------------------------------------
+
+/// What an atomic operation leaves in memory; RFC 9669 section 5.3.
+static uint64_t atomic_result(const uint32_t operation, const uint64_t old, const uint64_t operand)
+{
+    switch (operation & 0xf0U) {
+    case 0x00: return old + operand;
+    case 0x40: return old | operand;
+    case 0x50: return old & operand;
+    case 0xa0: return old ^ operand;
+    default: return operand; // exchange, and compare-and-exchange where it compared equal
+    }
+}
+
+/// Carries out an atomic instruction. The run is the only one that sees its stack, context and data; against interrupts
+/// that use the same firmware memory it is as atomic as a load and a store.
+static __attribute__((noinline)) bool atomic(hp_vm_t *const self, const uint32_t word,
+                                             const uint32_t operation, const bool is_wide)
+{
+    uint64_t *const r   = self->registers;
+    uint64_t *const src = &r[source_of(word)];
+    uint8_t *const at   = reach(self, &self->store, r[(word >> 8U) & 15U], word, is_wide ? 8U : 4U);
+    if (at == NULL) {
+        return false;
+    }
+    const bool compares     = (operation == 0xf1U);
+    const uint64_t old      = is_wide ? get64(at) : get32(at);
+    const uint64_t expected = is_wide ? r[0] : (uint32_t)r[0];
+    if (!compares || (old == expected)) {
+        const uint64_t value = atomic_result(operation, old, *src);
+        if (is_wide) {
+            put64(at, value);
+        } else {
+            put32(at, value);
+        }
+    }
+    if (compares) {
+        r[0] = old;
+    } else if ((operation & 1U) != 0U) {
+        *src = old;
+    }
+    return true;
+}
+
+// ------------------------------------------------ calls ------------------------------------------------
+
+static __attribute__((noinline)) hp_fault_t call_helper(hp_vm_t *const self, const uint64_t number)
+{
+    const hp_program_t *const program = self->program;
+    const bool may = (number < 32U) && (((program->helper_mask >> (uint32_t)number) & 1U) != 0U);
+    return may ? program->helper(self, (uint32_t)number) : HP_FAULT_CALL;
+}
+
+/// Keeps the caller's state. Refused where the record or the stack has no room for another frame.
+static __attribute__((noinline)) bool enter(hp_vm_t *const self, const uint8_t *const resume)
+{
+    uint64_t *const r   = self->registers;
+    const uint32_t room = (uint32_t)r[FRAME_POINTER] - self->space->stack.address;
+    if ((self->depth >= HP_SUB_PROGRAMS_DEEP) || (self->program->frame_bytes > room)) {
+        return false;
+    }
+    hp_call_frame_t *const frame = &self->callers[self->depth];
+    for (uint32_t i = 0U; i < 4U; i++) {
+        frame->r6_r9[i] = r[6U + i];
+    }
+    frame->resume = resume;
+    self->depth++;
+    r[FRAME_POINTER] -= self->program->frame_bytes;
+    return true;
+}
+
+/// Restores the caller's state; the address to go on at.
+static __attribute__((noinline)) const uint8_t *leave(hp_vm_t *const self)
+{
+    uint64_t *const r = self->registers;
+    self->depth--;
+    const hp_call_frame_t *const frame = &self->callers[self->depth];
+    for (uint32_t i = 0U; i < 4U; i++) {
+        r[6U + i] = frame->r6_r9[i];
+    }
+    r[FRAME_POINTER] += self->program->frame_bytes;
+    return frame->resume;
+}
+
+// ------------------------------------------------ the loop ------------------------------------------------
+
+static hp_fault_t interpret(hp_vm_t *const self)
+{
+    uint64_t *const r = self->registers;
+    uintptr_t pc      = (uintptr_t)self->program->code;
+    uintptr_t limit   = pc + ((uintptr_t)self->fuel * SLOT);
+    hp_fault_t fault  = HP_FAULT_MEMORY;
+    for (;;) {
+        const hp_word_t *const slot = (const hp_word_t *)pc;
+        const uint32_t word         = slot[0];
+        const uint32_t imm          = slot[1];
+        uint64_t *const d           = &r[(word >> 8U) & 15U];
+        const uint64_t *const s     = &r[(word >> 12U) & 15U];
+        uint8_t *at;
+        intptr_t distance;
+        pc += SLOT;
+        switch ((hp_op_t)(word & 0xffU)) {
+            // clang-format off
+        case HP_OP_ADD64_IMM: *d = *d + wide(imm); continue;
+        case HP_OP_ADD32_IMM: *d = (uint32_t)((uint32_t)*d + imm); continue;
+        case HP_OP_ADD64_REG: *d = *d + *s; continue;
+        case HP_OP_ADD32_REG: *d = (uint32_t)((uint32_t)*d + (uint32_t)*s); continue;
+        case HP_OP_SUB64_IMM: *d = *d - wide(imm); continue;
+        case HP_OP_SUB32_IMM: *d = (uint32_t)((uint32_t)*d - imm); continue;
+        case HP_OP_SUB64_REG: *d = *d - *s; continue;
+        case HP_OP_SUB32_REG: *d = (uint32_t)((uint32_t)*d - (uint32_t)*s); continue;
+        case HP_OP_MUL64_IMM: *d = *d * wide(imm); continue;
+        case HP_OP_MUL32_IMM: *d = (uint32_t)((uint32_t)*d * imm); continue;
+        case HP_OP_MUL64_REG: *d = *d * *s; continue;
+        case HP_OP_MUL32_REG: *d = (uint32_t)((uint32_t)*d * (uint32_t)*s); continue;
+        case HP_OP_OR64_IMM: *d = *d | wide(imm); continue;
+        case HP_OP_OR32_IMM: *d = (uint32_t)((uint32_t)*d | imm); continue;
+        case HP_OP_OR64_REG: *d = *d | *s; continue;
+        case HP_OP_OR32_REG: *d = (uint32_t)((uint32_t)*d | (uint32_t)*s); continue;
+        case HP_OP_AND64_IMM: *d = *d & wide(imm); continue;
+        case HP_OP_AND32_IMM: *d = (uint32_t)((uint32_t)*d & imm); continue;
+        case HP_OP_AND64_REG: *d = *d & *s; continue;
+        case HP_OP_AND32_REG: *d = (uint32_t)((uint32_t)*d & (uint32_t)*s); continue;
+        case HP_OP_XOR64_IMM: *d = *d ^ wide(imm); continue;
+        case HP_OP_XOR32_IMM: *d = (uint32_t)((uint32_t)*d ^ imm); continue;
+        case HP_OP_XOR64_REG: *d = *d ^ *s; continue;
+        case HP_OP_XOR32_REG: *d = (uint32_t)((uint32_t)*d ^ (uint32_t)*s); continue;
+        case HP_OP_LSH64_IMM: *d = *d << (imm & 63U); continue;
+        case HP_OP_LSH32_IMM: *d = (uint32_t)((uint32_t)*d << (imm & 31U)); continue;
+        case HP_OP_LSH64_REG: *d = *d << ((uint32_t)*s & 63U); continue;
+        case HP_OP_LSH32_REG: *d = (uint32_t)((uint32_t)*d << ((uint32_t)*s & 31U)); continue;
+        case HP_OP_RSH64_IMM: *d = *d >> (imm & 63U); continue;
+        case HP_OP_RSH32_IMM: *d = (uint32_t)((uint32_t)*d >> (imm & 31U)); continue;
+        case HP_OP_RSH64_REG: *d = *d >> ((uint32_t)*s & 63U); continue;
+        case HP_OP_RSH32_REG: *d = (uint32_t)((uint32_t)*d >> ((uint32_t)*s & 31U)); continue;
+        case HP_OP_ARSH64_IMM: *d = shift_right_signed64(*d, imm); continue;
+        case HP_OP_ARSH32_IMM: *d = (uint32_t)(shift_right_signed32((uint32_t)*d, imm)); continue;
+        case HP_OP_ARSH64_REG: *d = shift_right_signed64(*d, (uint32_t)*s); continue;
+        case HP_OP_ARSH32_REG: *d = (uint32_t)(shift_right_signed32((uint32_t)*d, (uint32_t)*s)); continue;
+        case HP_OP_DIV64_IMM: *d = divide64(*d, wide(imm), offset_of(word) != 0); continue;
+        case HP_OP_DIV32_IMM: *d = (uint32_t)(divide32((uint32_t)*d, imm, offset_of(word) != 0)); continue;
+        case HP_OP_DIV64_REG: *d = divide64(*d, *s, offset_of(word) != 0); continue;
+        case HP_OP_DIV32_REG: *d = (uint32_t)(divide32((uint32_t)*d, (uint32_t)*s, offset_of(word) != 0)); continue;
+        case HP_OP_MOD64_IMM: *d = modulo64(*d, wide(imm), offset_of(word) != 0); continue;
+        case HP_OP_MOD32_IMM: *d = (uint32_t)(modulo32((uint32_t)*d, imm, offset_of(word) != 0)); continue;
+        case HP_OP_MOD64_REG: *d = modulo64(*d, *s, offset_of(word) != 0); continue;
+        case HP_OP_MOD32_REG: *d = (uint32_t)(modulo32((uint32_t)*d, (uint32_t)*s, offset_of(word) != 0)); continue;
+        case HP_OP_NEG64: *d = 0U - *d; continue;
+        case HP_OP_NEG32: *d = 0U - (uint32_t)*d; continue;
+        case HP_OP_MOV64_IMM: *d = wide(imm); continue;
+        case HP_OP_MOV32_IMM: *d = imm; continue;
+        case HP_OP_MOV64_REG: *d = extend(*s, offset_of(word)); continue;
+        case HP_OP_MOV32_REG: *d = (uint32_t)extend(*s, offset_of(word)); continue;
+        case HP_OP_TO_LE: *d = truncate(*d, imm); continue;
+        case HP_OP_TO_BE: *d = swap_bytes(*d, imm); continue;
+        case HP_OP_BSWAP: *d = swap_bytes(*d, imm); continue;
+        case HP_OP_LDDW:
+            *d = ((uint64_t)slot[3] << 32U) | imm;
+            if (source_of(word) == SOURCE_DATA_SECTION) {
+                *d = self->space->data.address + slot[3];
+            }
+            pc += SLOT;
+            limit += SLOT;
+            continue;
+        case HP_OP_LDXB:
+            at = reach(self, &self->load, *s, word, 1U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = at[0];
+            continue;
+        case HP_OP_LDXH:
+            at = reach(self, &self->load, *s, word, 2U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = get16(at);
+            continue;
+        case HP_OP_LDXW:
+            at = reach(self, &self->load, *s, word, 4U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = get32(at);
+            continue;
+        case HP_OP_LDXDW:
+            at = reach(self, &self->load, *s, word, 8U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = get64(at);
+            continue;
+        case HP_OP_LDXSB:
+            at = reach(self, &self->load, *s, word, 1U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = extend(at[0], 8);
+            continue;
+        case HP_OP_LDXSH:
+            at = reach(self, &self->load, *s, word, 2U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = extend(get16(at), 16);
+            continue;
+        case HP_OP_LDXSW:
+            at = reach(self, &self->load, *s, word, 4U);
+            if (at == NULL) {
+                goto ended;
+            }
+            *d = extend(get32(at), 32);
+            continue;
+        case HP_OP_STB:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 1U);
+            if (at == NULL) {
+                goto ended;
+            }
+            at[0] = (uint8_t)wide(imm);
+            continue;
+        case HP_OP_STXB:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 1U);
+            if (at == NULL) {
+                goto ended;
+            }
+            at[0] = (uint8_t)*s;
+            continue;
+        case HP_OP_STH:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 2U);
+            if (at == NULL) {
+                goto ended;
+            }
+            put16(at, wide(imm));
+            continue;
+        case HP_OP_STXH:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 2U);
+            if (at == NULL) {
+                goto ended;
+            }
+            put16(at, *s);
+            continue;
+        case HP_OP_STW:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 4U);
+            if (at == NULL) {
+                goto ended;
+            }
+            put32(at, wide(imm));
+            continue;
+        case HP_OP_STXW:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 4U);
+            if (at == NULL) {
+                goto ended;
+            }
+            put32(at, *s);
+            continue;
+        case HP_OP_STDW:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 8U);
+            if (at == NULL) {
+                goto ended;
+            }
+            put64(at, wide(imm));
+            continue;
+        case HP_OP_STXDW:
+            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 8U);
+            if (at == NULL) {
+                goto ended;
+            }
+            put64(at, *s);
+            continue;
+        case HP_OP_ATOMICDW: if ((pc > limit) || !atomic(self, word, imm, true)) { goto ended; } continue;
+        case HP_OP_ATOMICW: if ((pc > limit) || !atomic(self, word, imm, false)) { goto ended; } continue;
+        case HP_OP_JEQ64_IMM: if (*d == wide(imm)) { goto taken; } continue;
+        case HP_OP_JEQ64_REG: if (*d == *s) { goto taken; } continue;
+        case HP_OP_JEQ32_IMM: if ((uint32_t)*d == imm) { goto taken; } continue;
+        case HP_OP_JEQ32_REG: if ((uint32_t)*d == (uint32_t)*s) { goto taken; } continue;
+        case HP_OP_JNE64_IMM: if (*d != wide(imm)) { goto taken; } continue;
+        case HP_OP_JNE64_REG: if (*d != *s) { goto taken; } continue;
+        case HP_OP_JNE32_IMM: if ((uint32_t)*d != imm) { goto taken; } continue;
+        case HP_OP_JNE32_REG: if ((uint32_t)*d != (uint32_t)*s) { goto taken; } continue;
+        case HP_OP_JGT64_IMM: if (*d > wide(imm)) { goto taken; } continue;
+        case HP_OP_JGT64_REG: if (*d > *s) { goto taken; } continue;
+        case HP_OP_JGT32_IMM: if ((uint32_t)*d > imm) { goto taken; } continue;
+        case HP_OP_JGT32_REG: if ((uint32_t)*d > (uint32_t)*s) { goto taken; } continue;
+        case HP_OP_JGE64_IMM: if (*d >= wide(imm)) { goto taken; } continue;
+        case HP_OP_JGE64_REG: if (*d >= *s) { goto taken; } continue;
+        case HP_OP_JGE32_IMM: if ((uint32_t)*d >= imm) { goto taken; } continue;
+        case HP_OP_JGE32_REG: if ((uint32_t)*d >= (uint32_t)*s) { goto taken; } continue;
+        case HP_OP_JLT64_IMM: if (*d < wide(imm)) { goto taken; } continue;
+        case HP_OP_JLT64_REG: if (*d < *s) { goto taken; } continue;
+        case HP_OP_JLT32_IMM: if ((uint32_t)*d < imm) { goto taken; } continue;
+        case HP_OP_JLT32_REG: if ((uint32_t)*d < (uint32_t)*s) { goto taken; } continue;
+        case HP_OP_JLE64_IMM: if (*d <= wide(imm)) { goto taken; } continue;
+        case HP_OP_JLE64_REG: if (*d <= *s) { goto taken; } continue;
+        case HP_OP_JLE32_IMM: if ((uint32_t)*d <= imm) { goto taken; } continue;
+        case HP_OP_JLE32_REG: if ((uint32_t)*d <= (uint32_t)*s) { goto taken; } continue;
+        case HP_OP_JSGT64_IMM: if ((int64_t)*d > (int64_t)wide(imm)) { goto taken; } continue;
+        case HP_OP_JSGT64_REG: if ((int64_t)*d > (int64_t)*s) { goto taken; } continue;
+        case HP_OP_JSGT32_IMM: if ((int32_t)*d > (int32_t)imm) { goto taken; } continue;
+        case HP_OP_JSGT32_REG: if ((int32_t)*d > (int32_t)*s) { goto taken; } continue;
+        case HP_OP_JSGE64_IMM: if ((int64_t)*d >= (int64_t)wide(imm)) { goto taken; } continue;
+        case HP_OP_JSGE64_REG: if ((int64_t)*d >= (int64_t)*s) { goto taken; } continue;
+        case HP_OP_JSGE32_IMM: if ((int32_t)*d >= (int32_t)imm) { goto taken; } continue;
+        case HP_OP_JSGE32_REG: if ((int32_t)*d >= (int32_t)*s) { goto taken; } continue;
+        case HP_OP_JSLT64_IMM: if ((int64_t)*d < (int64_t)wide(imm)) { goto taken; } continue;
+        case HP_OP_JSLT64_REG: if ((int64_t)*d < (int64_t)*s) { goto taken; } continue;
+        case HP_OP_JSLT32_IMM: if ((int32_t)*d < (int32_t)imm) { goto taken; } continue;
+        case HP_OP_JSLT32_REG: if ((int32_t)*d < (int32_t)*s) { goto taken; } continue;
+        case HP_OP_JSLE64_IMM: if ((int64_t)*d <= (int64_t)wide(imm)) { goto taken; } continue;
+        case HP_OP_JSLE64_REG: if ((int64_t)*d <= (int64_t)*s) { goto taken; } continue;
+        case HP_OP_JSLE32_IMM: if ((int32_t)*d <= (int32_t)imm) { goto taken; } continue;
+        case HP_OP_JSLE32_REG: if ((int32_t)*d <= (int32_t)*s) { goto taken; } continue;
+        case HP_OP_JSET64_IMM: if ((*d & wide(imm)) != 0U) { goto taken; } continue;
+        case HP_OP_JSET64_REG: if ((*d & *s) != 0U) { goto taken; } continue;
+        case HP_OP_JSET32_IMM: if (((uint32_t)*d & imm) != 0U) { goto taken; } continue;
+        case HP_OP_JSET32_REG: if (((uint32_t)*d & (uint32_t)*s) != 0U) { goto taken; } continue;
+        case HP_OP_JA: goto taken;
+        case HP_OP_JA32: distance = (intptr_t)(int32_t)imm * (intptr_t)SLOT; goto moved;
+        case HP_OP_CALL:
+            if (source_of(word) == SOURCE_SUB_PROGRAM) {
+                if (pc > limit) {
+                    goto ended;
+                }
+                if (!enter(self, (const uint8_t *)pc)) {
+                    fault = HP_FAULT_DEPTH;
+                    goto ended;
+                }
+                distance = (intptr_t)(int32_t)imm * (intptr_t)SLOT;
+                goto moved;
+            }
+            fault = (pc > limit) ? HP_FAULT_FUEL : call_helper(self, imm);
+            if (fault != HP_FAULT_NONE) {
+                goto ended;
+            }
+            fault = HP_FAULT_MEMORY;
+            continue;
+        case HP_OP_CALLX:
+            fault = (pc > limit) ? HP_FAULT_FUEL : call_helper(self, *d);
+            if (fault != HP_FAULT_NONE) {
+                goto ended;
+            }
+            fault = HP_FAULT_MEMORY;
+            continue;
+        case HP_OP_EXIT:
+            if ((pc > limit) || (self->depth == 0U)) {
+                fault = HP_FAULT_NONE;
+                goto ended;
+            }
+            distance = (intptr_t)((uintptr_t)leave(self) - pc);
+            goto moved;
+            // clang-format on
+        }
+        // Only byte values that are no instruction come here, and admission let none of them in.
+        fault = HP_FAULT_CALL;
+        goto ended;
+    taken:
+        distance = (intptr_t)offset_of(word) * (intptr_t)SLOT;
+    moved:
+        if (pc > limit) {
+            goto ended;
+        }
+        pc += (uintptr_t)distance;
+        limit += (uintptr_t)distance;
+    }
+ended:
+    self->pc = (const uint8_t *)pc;
+    if (pc > limit) {
+        self->fuel = 0U;
+        return HP_FAULT_FUEL;
+    }
+    self->fuel = (uint32_t)((limit - pc) / SLOT);
+    return fault;
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
+
+// ------------------------------------------------ a run ------------------------------------------------
+
+hp_fault_t hp_vm_run(hp_vm_t *const self, const hp_program_t *const program, const hp_space_t *const space)
+{
+    const hp_region_t *const first = (space->context.bytes >= 8U) ? &space->context : &space->stack;
+    const hp_region_t *const own   = (space->stack.bytes >= 8U) ? &space->stack : &space->context;
+    memset(self->registers, 0, sizeof(self->registers));
+    self->program = program;
+    self->space   = space;
+    self->pc      = program->code;
+    self->depth   = 0U;
+    self->fuel    = (program->fuel <= HP_FUEL_MAX) ? program->fuel : 0U;
+    if (own->bytes < 8U) {
+        return HP_FAULT_RECORD; // a cache entry needs a region of 8 bytes, and every real hit brings a context
+    }
+    remember(&self->load, first);
+    remember(&self->store, own);
+    if (space->stack.bytes != 0U) {
+        memset(space->stack.memory, 0,
+               space->stack.bytes); // what an earlier run left is none of this one's business
+    }
+    self->registers[1]             = space->context.address;
+    self->registers[2]             = space->context.bytes;
+    self->registers[FRAME_POINTER] = (uint64_t)space->stack.address + space->stack.bytes;
+    return interpret(self);
+}
