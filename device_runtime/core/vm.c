@@ -122,7 +122,7 @@ static __attribute__((noinline)) uint8_t *reach_slowly(const hp_vm_t *const self
 
 /// Where `bytes` (1, 2, 4 or 8) bytes at base + offset lie, or NULL. The 64-bit sum must be a 32-bit address: a wrapped
 /// one is outside.
-static inline uint8_t *reach(const hp_vm_t *const self, hp_region_cache_t *const cache, const uint64_t base,
+static inline uint8_t *reach(hp_vm_t *const self, hp_region_cache_t *const cache, const uint64_t base,
                              const uint32_t word, const uint32_t bytes)
 {
     const uint64_t address = base + wide((uint32_t)offset_of(word));
@@ -131,6 +131,19 @@ static inline uint8_t *reach(const hp_vm_t *const self, hp_region_cache_t *const
         return &cache->memory[offset];
     }
     return reach_slowly(self, cache, address, bytes);
+}
+
+static inline uint8_t *for_load(hp_vm_t *const self, const uint64_t base, const uint32_t word,
+                                const uint32_t bytes)
+{
+    return reach(self, &self->load, base, word, bytes);
+}
+
+/// A store can be seen from outside, so it is refused once the fuel is spent.
+static inline uint8_t *for_store(hp_vm_t *const self, const uint64_t base, const uint32_t word,
+                                 const uint32_t bytes, const bool spent)
+{
+    return spent ? NULL : reach(self, &self->store, base, word, bytes);
 }
 
 static inline uint16_t get16(const uint8_t *const at)
@@ -426,111 +439,21 @@ static hp_fault_t interpret(hp_vm_t *const self)
             pc += SLOT;
             limit += SLOT;
             continue;
-        case HP_OP_LDXB:
-            at = reach(self, &self->load, *s, word, 1U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = at[0];
-            continue;
-        case HP_OP_LDXH:
-            at = reach(self, &self->load, *s, word, 2U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = get16(at);
-            continue;
-        case HP_OP_LDXW:
-            at = reach(self, &self->load, *s, word, 4U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = get32(at);
-            continue;
-        case HP_OP_LDXDW:
-            at = reach(self, &self->load, *s, word, 8U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = get64(at);
-            continue;
-        case HP_OP_LDXSB:
-            at = reach(self, &self->load, *s, word, 1U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = extend(at[0], 8);
-            continue;
-        case HP_OP_LDXSH:
-            at = reach(self, &self->load, *s, word, 2U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = extend(get16(at), 16);
-            continue;
-        case HP_OP_LDXSW:
-            at = reach(self, &self->load, *s, word, 4U);
-            if (at == NULL) {
-                goto ended;
-            }
-            *d = extend(get32(at), 32);
-            continue;
-        case HP_OP_STB:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 1U);
-            if (at == NULL) {
-                goto ended;
-            }
-            at[0] = (uint8_t)wide(imm);
-            continue;
-        case HP_OP_STXB:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 1U);
-            if (at == NULL) {
-                goto ended;
-            }
-            at[0] = (uint8_t)*s;
-            continue;
-        case HP_OP_STH:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 2U);
-            if (at == NULL) {
-                goto ended;
-            }
-            put16(at, wide(imm));
-            continue;
-        case HP_OP_STXH:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 2U);
-            if (at == NULL) {
-                goto ended;
-            }
-            put16(at, *s);
-            continue;
-        case HP_OP_STW:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 4U);
-            if (at == NULL) {
-                goto ended;
-            }
-            put32(at, wide(imm));
-            continue;
-        case HP_OP_STXW:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 4U);
-            if (at == NULL) {
-                goto ended;
-            }
-            put32(at, *s);
-            continue;
-        case HP_OP_STDW:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 8U);
-            if (at == NULL) {
-                goto ended;
-            }
-            put64(at, wide(imm));
-            continue;
-        case HP_OP_STXDW:
-            at = (pc > limit) ? NULL : reach(self, &self->store, *d, word, 8U);
-            if (at == NULL) {
-                goto ended;
-            }
-            put64(at, *s);
-            continue;
+        case HP_OP_LDXB: at = for_load(self, *s, word, 1U); if (at == NULL) { goto ended; } *d = at[0]; continue;
+        case HP_OP_LDXH: at = for_load(self, *s, word, 2U); if (at == NULL) { goto ended; } *d = get16(at); continue;
+        case HP_OP_LDXW: at = for_load(self, *s, word, 4U); if (at == NULL) { goto ended; } *d = get32(at); continue;
+        case HP_OP_LDXDW: at = for_load(self, *s, word, 8U); if (at == NULL) { goto ended; } *d = get64(at); continue;
+        case HP_OP_LDXSB: at = for_load(self, *s, word, 1U); if (at == NULL) { goto ended; } *d = extend(at[0], 8); continue;
+        case HP_OP_LDXSH: at = for_load(self, *s, word, 2U); if (at == NULL) { goto ended; } *d = extend(get16(at), 16); continue;
+        case HP_OP_LDXSW: at = for_load(self, *s, word, 4U); if (at == NULL) { goto ended; } *d = extend(get32(at), 32); continue;
+        case HP_OP_STB: at = for_store(self, *d, word, 1U, pc > limit); if (at == NULL) { goto ended; } at[0] = (uint8_t)wide(imm); continue;
+        case HP_OP_STXB: at = for_store(self, *d, word, 1U, pc > limit); if (at == NULL) { goto ended; } at[0] = (uint8_t)*s; continue;
+        case HP_OP_STH: at = for_store(self, *d, word, 2U, pc > limit); if (at == NULL) { goto ended; } put16(at, wide(imm)); continue;
+        case HP_OP_STXH: at = for_store(self, *d, word, 2U, pc > limit); if (at == NULL) { goto ended; } put16(at, *s); continue;
+        case HP_OP_STW: at = for_store(self, *d, word, 4U, pc > limit); if (at == NULL) { goto ended; } put32(at, wide(imm)); continue;
+        case HP_OP_STXW: at = for_store(self, *d, word, 4U, pc > limit); if (at == NULL) { goto ended; } put32(at, *s); continue;
+        case HP_OP_STDW: at = for_store(self, *d, word, 8U, pc > limit); if (at == NULL) { goto ended; } put64(at, wide(imm)); continue;
+        case HP_OP_STXDW: at = for_store(self, *d, word, 8U, pc > limit); if (at == NULL) { goto ended; } put64(at, *s); continue;
         case HP_OP_ATOMICDW: if ((pc > limit) || !atomic(self, word, imm, true)) { goto ended; } continue;
         case HP_OP_ATOMICW: if ((pc > limit) || !atomic(self, word, imm, false)) { goto ended; } continue;
         case HP_OP_JEQ64_IMM: if (*d == wide(imm)) { goto taken; } continue;
