@@ -1,15 +1,38 @@
-"""Stops 3 to 6 of 12. A patch between compiler and container: programs, sites, redirects, data.
+"""Stops 3 to 6 of 12. A patch between compiler and container: code, references, sites, data.
 
-Takes a patch object's bytes; gives a Program: instructions whose data and sub-program references are
-resolved and whose firmware symbols are still names. Further down the walk the same patch, bound and verified,
-is a BuiltPatch, the plain value that package/ packs. Next: host/patchctl/firmware.py
+Takes a patch object's bytes; gives a Program: code whose references to data and sub-programs are resolved and
+whose firmware symbols are still names. Further down the walk the same patch, bound and verified, is a
+BuiltPatch, the plain value that package/ packs. Next: host/patchctl/binding.py
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from patchctl.contract import Trigger, Verdict
+from patchctl.btf import SourceLine, line_table
+from patchctl.contract import INSTRUCTION_BYTES, Op, Trigger, Verdict
+from patchctl.elf import (
+    BINDING_LOCAL,
+    FLAG_ALLOCATED,
+    FLAG_WRITABLE,
+    KIND_FUNCTION,
+    MACHINE_BPF,
+    UNDEFINED,
+    Elf,
+    Relocation,
+    Section,
+    parse_elf,
+)
+from patchctl.errors import InputError
+
+ENTRY_SECTION = "hotpatch"
+SUB_PROGRAM_SECTION = ".text"
+
+_ADDRESS_64, _CALL = 1, 10  # relocation kinds of eBPF (LLVM, Documentation/bpf/llvm_reloc.rst)
+_SOURCE_DATA, _SOURCE_SUB_PROGRAM = 6, 1
+_DATA_ALIGNMENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +112,191 @@ class BuiltPatch:
     ranges: tuple[MemoryRange, ...] = ()
     helpers: tuple[int, ...] = ()
     data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolReference:
+    """A firmware symbol's address plus `addend`."""
+
+    name: str
+    addend: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One patch's code. `symbols` and `lines` go by byte offset into `code`."""
+
+    name: str
+    where: str
+    code: bytes
+    data: bytes
+    symbols: Mapping[int, SymbolReference]
+    lines: Mapping[int, SourceLine]
+
+
+def load_program(data: bytes, where: str) -> Program:
+    """The program in the object `data`; InputError, with the source line, for what we do not support."""
+    elf = parse_elf(data, where)
+    if elf.machine != MACHINE_BPF:
+        raise InputError("this is not an eBPF object", where=where)
+    return _Loader(elf).load()
+
+
+class _Loader:
+    """Lays out code and data of one object, then resolves its references."""
+
+    def __init__(self, elf: Elf) -> None:
+        self._elf = elf
+        self._refuse_writable_data()
+        entry = elf.section(ENTRY_SECTION)
+        if entry is None:
+            raise InputError(
+                "there is no patch function", where=elf.where, hint="write one as HP_PATCH(name) { ... }"
+            )
+        self._code_sections = [entry, *self._named(lambda name: name == SUB_PROGRAM_SECTION)]
+        self._data_sections = list(self._named(lambda name: name.startswith(".rodata")))
+        self._code_bases, self._code = _laid_out(self._code_sections, INSTRUCTION_BYTES)
+        self._data_bases, self._data = _laid_out(self._data_sections, _DATA_ALIGNMENT)
+        self._symbols: dict[int, SymbolReference] = {}
+        self._lines = self._line_map()
+
+    def load(self) -> Program:
+        for relocation in self._elf.relocations:
+            if relocation.section in self._code_bases:
+                self._resolve(relocation)
+            elif relocation.section in self._data_bases:
+                raise InputError(
+                    f"constant data holds the address of {self._called(relocation)}",
+                    where=self._elf.where,
+                    hint="choose between addresses with if or switch in code",
+                )
+        return Program(
+            self._entry_name(),
+            self._elf.where,
+            bytes(self._code),
+            bytes(self._data),
+            self._symbols,
+            self._lines,
+        )
+
+    def _named(self, wanted: Callable[[str], bool]) -> Iterator[Section]:
+        for section in self._elf.sections:
+            if section.flags & FLAG_ALLOCATED and section.data and wanted(section.name):
+                yield section
+
+    def _refuse_writable_data(self) -> None:
+        for section in self._elf.sections:
+            if section.name == ".maps":
+                raise InputError("maps are not supported", where=self._elf.where, hint="leave them out")
+            if section.flags & FLAG_WRITABLE and section.name.startswith((".data", ".bss")) and section.bytes:
+                raise InputError(
+                    "the patch has variables outside its function",
+                    where=self._elf.where,
+                    hint="make them const, or local: a patch keeps no state between runs",
+                )
+
+    def _entry_name(self) -> str:
+        entry = self._code_sections[0]
+        names = [
+            symbol
+            for symbol in self._elf.symbols
+            if symbol.section == entry.index
+            and symbol.kind == KIND_FUNCTION
+            and symbol.binding != BINDING_LOCAL
+        ]
+        if len(names) != 1 or names[0].value != 0:
+            raise InputError(
+                f"the object holds {len(names)} patch functions",
+                where=self._elf.where,
+                hint="one HP_PATCH in a patch; other functions are HP_INLINE",
+            )
+        return names[0].name
+
+    def _resolve(self, relocation: Relocation) -> None:
+        offset = self._code_bases[relocation.section] + relocation.offset
+        if offset % INSTRUCTION_BYTES or offset + INSTRUCTION_BYTES > len(self._code):
+            raise InputError(
+                f"a relocation lies at offset {offset}, inside an instruction", where=self._elf.where
+            )
+        target = relocation.symbol.section
+        if relocation.kind == _CALL and target in self._code_bases:
+            self._resolve_call(offset, self._code_bases[target] + relocation.symbol.value)
+        elif (
+            relocation.kind == _ADDRESS_64 and self._opcode(offset) == Op.LDDW and target in self._data_bases
+        ):
+            self._resolve_data(offset, self._data_bases[target] + relocation.symbol.value)
+        elif relocation.kind == _ADDRESS_64 and self._opcode(offset) == Op.LDDW and target == UNDEFINED:
+            self._symbols[offset] = SymbolReference(relocation.symbol.name, self._wide_immediate(offset))
+        else:
+            raise self._unsupported(relocation, offset)
+
+    def _unsupported(self, relocation: Relocation, offset: int) -> InputError:
+        place = self._lines.get(offset)
+        where = str(place) if place else self._elf.where
+        if relocation.kind == _CALL:
+            return InputError(
+                f"{self._called(relocation)} is called, but the patch does not define it",
+                where=where,
+                hint="a patch cannot call the firmware; redirect to it, or write the function with HP_INLINE",
+            )
+        return InputError(
+            f"a reference to {self._called(relocation)} of kind {relocation.kind} is not supported",
+            where=where,
+        )
+
+    def _called(self, relocation: Relocation) -> str:
+        if relocation.symbol.name:
+            return repr(relocation.symbol.name)
+        index = relocation.symbol.section
+        sections = self._elf.sections
+        return f"section {sections[index].name!r}" if index < len(sections) else "an absolute symbol"
+
+    def _resolve_call(self, offset: int, target: int) -> None:
+        registers, immediate = struct.unpack_from("<xBxxi", self._code, offset)
+        if registers >> 4 != _SOURCE_SUB_PROGRAM:
+            raise InputError(f"the call at offset {offset} is of an unknown kind", where=self._elf.where)
+        distance = (target - offset) // INSTRUCTION_BYTES + immediate
+        struct.pack_into("<i", self._code, offset + 4, distance)
+
+    def _resolve_data(self, offset: int, target: int) -> None:
+        struct.pack_into("<B", self._code, offset + 1, self._code[offset + 1] & 15 | _SOURCE_DATA << 4)
+        addend = self._wide_immediate(offset)
+        struct.pack_into("<i", self._code, offset + 4, 0)
+        struct.pack_into("<i", self._code, offset + 12, target + addend)
+
+    def _wide_immediate(self, offset: int) -> int:
+        if offset + 2 * INSTRUCTION_BYTES > len(self._code):
+            raise InputError(f"the wide load at offset {offset} is cut short", where=self._elf.where)
+        low, high = struct.unpack_from("<IxxxxI", self._code, offset + 4)
+        value = low | high << 32
+        return value - (1 << 64) if value >> 63 else value
+
+    def _opcode(self, offset: int) -> int:
+        return int(self._code[offset])
+
+    def _line_map(self) -> dict[int, SourceLine]:
+        """The line of every instruction; one that has none of its own belongs to the one before it."""
+        btf, extension = self._elf.section(".BTF"), self._elf.section(".BTF.ext")
+        if btf is None or extension is None:
+            return {}
+        tables = line_table(btf.data, extension.data, self._elf.where)
+        lines: dict[int, SourceLine] = {}
+        for section in self._code_sections:
+            current = None
+            table = tables.get(section.name, {})
+            for offset in range(0, len(section.data), INSTRUCTION_BYTES):
+                current = table.get(offset, current)
+                if current is not None:
+                    lines[self._code_bases[section.index] + offset] = current
+        return lines
+
+
+def _laid_out(sections: list[Section], alignment: int) -> tuple[dict[int, int], bytearray]:
+    """Section index to its offset in the joined bytes, and the bytes."""
+    bases: dict[int, int] = {}
+    joined = bytearray()
+    for section in sections:
+        joined += bytes(-len(joined) % alignment)
+        bases[section.index] = len(joined)
+        joined += section.data
+    return bases, joined
