@@ -39,7 +39,10 @@ ONE_LINE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One row of deps.toml. `files` maps a file's name to its SHA-256; empty means the whole tree."""
+    """One row of deps.toml. `files` maps a file's name to its SHA-256; empty means the whole tree.
+
+    An `optional` source is fetched by the tool that wants it, not with the others.
+    """
 
     name: str
     version: str
@@ -49,6 +52,7 @@ class Source:
     sha256: str
     suite: str
     files: dict[str, str]
+    optional: bool
 
     @property
     def folder(self) -> Path:
@@ -69,7 +73,7 @@ def load_table(path: Path = TABLE) -> tuple[Source, ...]:
     """Reads deps.toml. Raises ConfigError for a row that lacks a key or has an unknown one."""
     rows = tomllib.loads(path.read_text(encoding="utf-8")).get("source", [])
     try:
-        return tuple(Source(**{"suite": "", "files": {}, **row}) for row in rows)
+        return tuple(Source(**{"suite": "", "files": {}, "optional": False, **row}) for row in rows)
     except TypeError as error:
         raise ConfigError(f"a [[source]] row is not usable: {error}", where=str(path)) from error
 
@@ -280,6 +284,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(named(sources, options.path).folder)
             return 0
         for source in sources:
+            if source.optional and not options.list:
+                continue
             folder = source.folder if options.list else provide(source)
             print(folder if options.list else f"{source.name} {source.version}: {folder}")
     except InputError as error:
