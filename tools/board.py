@@ -52,7 +52,7 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_SERIAL_IRQ": f"{device.irq}",
         "HP_BOARD_MANAGEMENT_IRQ": f"{board.interrupts.management}",
         "HP_BOARD_FPB_VERSION": f"{fpb.version if fpb else 0}U",
-        "HP_BOARD_COMPARATORS": f"{fpb.code_comparators if fpb else 0}U",
+        "HP_BOARD_COMPARATORS": f"{fpb.code_comparators if fpb else 0}",
         "HP_BOARD_TRANSMIT_PIN": f"{board.link.transmit_pin}U",
         "HP_BOARD_RECEIVE_PIN": f"{board.link.receive_pin}U",
         "HP_BOARD_FLASH_ADDRESS": number(board.flash.address),
