@@ -1,0 +1,83 @@
+"""Stops 2 to 5 of 12. A patch folder becomes a BuiltPatch. The only place where the stages meet.
+
+Takes a folder, a board and a firmware ELF; compiles, loads, binds, verifies; gives the value that package/
+packs, or raises PatchRejected with what the verifier found. Next: host/patchctl/package/payload.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from patchctl.binding import BoundPatch, bind
+from patchctl.board import Board
+from patchctl.contract import STACK_BYTES_MAX
+from patchctl.description import load_description
+from patchctl.errors import PatchRejected
+from patchctl.firmware import Firmware, load_firmware
+from patchctl.program import BuiltPatch, BuiltProgram, load_program
+from patchctl.source import compile_source
+from patchctl.verifier import Finding, Limits, Report, VerifiedProgram, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A bound patch, and what the verifier says of it."""
+
+    patch: BoundPatch
+    report: Report
+
+
+def build_patch(folder: Path, board: Board, firmware_elf: Path, *, cc: str | None = None) -> BuiltPatch:
+    """The patch in `folder` for one build of one board, ready to pack.
+
+    Raises PatchRejected if the verifier has findings, and whatever compiler, loader and binding raise.
+    """
+    verification = verify_patch(folder, board, load_firmware(firmware_elf), cc=cc)
+    if verification.report.program is None:
+        raise _rejection(verification.report.findings)
+    return _built(verification.patch, verification.report.program, board)
+
+
+def verify_patch(folder: Path, board: Board, firmware: Firmware, *, cc: str | None = None) -> Verification:
+    """Compile, bind and verify; a rejected patch is a value: its report has findings."""
+    description = load_description(folder)
+    source = folder / "patch.c"
+    program = load_program(compile_source(source, description.header(), cc=cc), str(source))
+    patch = bind(program, description, firmware)
+    return Verification(patch, verify(patch.program, _limits(patch, board)))
+
+
+def _limits(patch: BoundPatch, board: Board) -> Limits:
+    return Limits(
+        verdicts=patch.site.verdicts,
+        writable_registers=patch.site.writable_registers,
+        redirect_count=len(patch.redirects),
+        data_bytes=len(patch.program.data),
+        stack_bytes_max=min(STACK_BYTES_MAX, board.limits.arena_bytes),
+        instructions_max=board.limits.program_count_max,
+    )
+
+
+def _rejection(findings: tuple[Finding, ...]) -> PatchRejected:
+    first, others = findings[0], len(findings) - 1
+    hints = [first.hint] if first.hint else []
+    hints += [f"and {others} more finding{'s' if others > 1 else ''}"] if others else []
+    return PatchRejected(first.says, where=first.where, hint="; ".join(hints))
+
+
+def _built(patch: BoundPatch, verified: VerifiedProgram, board: Board) -> BuiltPatch:
+    description, program = patch.description, verified.program
+    fuel = verified.worst_case_steps if description.fuel is None else description.fuel
+    return BuiltPatch(
+        id=description.id,
+        sequence=description.sequence,
+        about=description.about,
+        board=board.name,
+        build_id=patch.build_id,
+        programs=(BuiltProgram(program.name, program.code, fuel, verified.stack_bytes),),
+        sites=(patch.site,),
+        redirects=patch.redirects,
+        helpers=tuple(int(helper) for helper in verified.helpers),
+        data=program.data,
+    )
