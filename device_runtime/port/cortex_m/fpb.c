@@ -1,0 +1,153 @@
+/// Stop 11 of 12. Arms and disarms comparators of the flash patch and breakpoint unit.
+///
+/// Comes in: an address, and where its displaced copy lies. Goes out: comparator, resume address and hash entry. The
+/// tables are right before a comparator matches, and stay right until it matches no more. Next: veneer.S
+#include "fpb.h"
+
+#include "board_config.h"
+#include "layout.h"
+#include "registers.h"
+
+#define HASH_ENTRIES     16U
+#define HASH_TRIES       65536U
+#define VENEER_BYTES     16U
+#define NO_PC            0xFFFFFFFFU ///< matches no stacked pc, which is even
+#define REVISION_1_END   0x20000000U
+#define REVISION_1_WORD  0x1FFFFFFCU
+#define REVISION_1_LOWER (1U << 30)
+#define REVISION_1_UPPER (2U << 30)
+#define COMPARATOR_ON    1U
+
+_Static_assert(HP_BOARD_COMPARATORS <= HP_TRIGGERS_MAX, "build with a larger HP_TRIGGERS_MAX");
+
+typedef struct hash_entry_t {
+    uint32_t pc;
+    uint32_t veneer;
+} hash_entry_t;
+
+/// Perfect for what is armed: entry (multiplier * pc) >> 28. veneer.S knows this layout.
+typedef struct hash_t {
+    uint32_t multiplier;
+    uint32_t unused;
+    hash_entry_t entries[HASH_ENTRIES];
+} hash_t;
+
+_Static_assert(sizeof(hash_t) == 136U, "veneer.S knows this layout");
+
+// Two, so that a hit while one is being filled still finds the other.
+static hash_t tables[2];
+static uint32_t armed[HP_BOARD_COMPARATORS]; // addresses, NO_PC where free
+
+/// The table in force: swapped by one store. Read by veneer.S.
+const hash_t *volatile hp_hash;
+/// Where each site goes on, Thumb bit set. Kept after disarming, for a hit that is on its way. Read by veneer.S.
+uint32_t hp_resume[HP_BOARD_COMPARATORS];
+
+extern const uint8_t hp_veneers[];
+
+static uint32_t veneer_of(uint32_t index)
+{
+    return ((uint32_t)hp_veneers & ~1U) + VENEER_BYTES * index;
+}
+
+static bool fill(hash_t *table, uint32_t multiplier)
+{
+    table->multiplier = multiplier;
+    for (uint32_t i = 0U; i < HASH_ENTRIES; i++) {
+        table->entries[i] = (hash_entry_t){.pc = NO_PC, .veneer = 0U};
+    }
+    for (uint32_t index = 0U; index < HP_BOARD_COMPARATORS; index++) {
+        if (armed[index] == NO_PC) {
+            continue;
+        }
+        hash_entry_t *entry = &table->entries[(multiplier * armed[index]) >> 28];
+        if (entry->pc != NO_PC) {
+            return false;
+        }
+        *entry = (hash_entry_t){.pc = armed[index], .veneer = veneer_of(index)};
+    }
+    return true;
+}
+
+/// Puts a table for all of `armed` in force. False if no multiplier separates them.
+static bool rebuild(void)
+{
+    hash_t *table       = hp_hash == &tables[0] ? &tables[1] : &tables[0];
+    uint32_t multiplier = 0x9E3779B1U;
+    for (uint32_t tries = 0U; tries < HASH_TRIES; tries++) {
+        if (fill(table, multiplier)) {
+            hp_barrier();
+            hp_hash = table;
+            hp_barrier();
+            return true;
+        }
+        multiplier = (multiplier * 1664525U + 1013904223U) | 1U;
+    }
+    return false;
+}
+
+void hp_fpb_start(void)
+{
+    for (uint32_t index = 0U; index < HP_BOARD_COMPARATORS; index++) {
+        FPB_COMPARATOR(index) = 0U;
+        armed[index]          = NO_PC;
+    }
+    (void)rebuild(); // of nothing: the first multiplier will do
+    DEBUG_DEMCR |= DEMCR_MON_EN;
+    FPB_CONTROL = FPB_KEY | FPB_ENABLE;
+    hp_barrier();
+}
+
+static uint32_t comparator_of(uint32_t address)
+{
+#if HP_BOARD_FPB_VERSION == 1U
+    uint32_t half = (address & 2U) != 0U ? REVISION_1_UPPER : REVISION_1_LOWER;
+    return half | (address & REVISION_1_WORD) | COMPARATOR_ON;
+#else
+    return address | COMPARATOR_ON;
+#endif
+}
+
+static bool may_trap(uint32_t address)
+{
+    bool reachable = HP_BOARD_FPB_VERSION != 1U || address < REVISION_1_END;
+    return reachable && (address & 1U) == 0U && hp_layout_in_text(address) && !hp_layout_in_runtime(address);
+}
+
+hp_status_t hp_fpb_arm(uint32_t index, uint32_t address, uint32_t resume)
+{
+    if (index >= HP_BOARD_COMPARATORS || !may_trap(address)) {
+        return HP_STATUS_ILLEGAL_SITE;
+    }
+    if (armed[index] != NO_PC && armed[index] != address) {
+        hp_fpb_disarm(index);
+    }
+    hp_resume[index] = resume;
+    armed[index]     = address;
+    if (!rebuild()) {
+        armed[index] = NO_PC;
+        return HP_STATUS_NO_TRIGGER;
+    }
+    FPB_COMPARATOR(index) = comparator_of(address);
+    hp_barrier();
+    return HP_STATUS_OK;
+}
+
+void hp_fpb_disarm(uint32_t index)
+{
+    if (index >= HP_BOARD_COMPARATORS || armed[index] == NO_PC) {
+        return;
+    }
+    FPB_COMPARATOR(index) = 0U;
+    hp_barrier();
+    armed[index] = NO_PC;
+    (void)
+        rebuild(); // of a subset of what the table in force separates: it cannot fail for want of a multiplier
+}
+
+uint32_t hp_fpb_veneer(uint32_t address)
+{
+    const hash_t *table       = hp_hash;
+    const hash_entry_t *entry = &table->entries[(table->multiplier * address) >> 28];
+    return entry->pc == address ? entry->veneer : 0U;
+}

@@ -1,0 +1,84 @@
+/// Stop 11 of 12. Registers that every ARMv7-M core has, and the few inline functions that use them (ARMv7-M ARM B3, C1).
+///
+/// Comes in: nothing. Goes out: names for system registers, interrupt lines and barriers. Next: fpb.c
+#ifndef HOTPATCH_CORTEX_M_REGISTERS_H
+#define HOTPATCH_CORTEX_M_REGISTERS_H
+
+#include <stdint.h>
+
+#define HP_REGISTER(address) (*(volatile uint32_t *)(address))
+
+#define SYSTICK_CONTROL       HP_REGISTER(0xE000E010U)
+#define SYSTICK_RELOAD        HP_REGISTER(0xE000E014U)
+#define SYSTICK_CURRENT       HP_REGISTER(0xE000E018U)
+#define NVIC_ENABLE(n)        HP_REGISTER(0xE000E100U + 4U * (n))
+#define NVIC_DISABLE(n)       HP_REGISTER(0xE000E180U + 4U * (n))
+#define NVIC_PEND(n)          HP_REGISTER(0xE000E200U + 4U * (n))
+#define NVIC_PRIORITY(n)      HP_REGISTER(0xE000E400U + 4U * (n))
+#define SCB_PRIORITY_12_TO_15 HP_REGISTER(0xE000ED20U)
+#define SCB_CFSR              HP_REGISTER(0xE000ED28U)
+#define SCB_HFSR              HP_REGISTER(0xE000ED2CU)
+#define SCB_CPACR             HP_REGISTER(0xE000ED88U)
+#define DEBUG_DEMCR           HP_REGISTER(0xE000EDFCU)
+#define FPB_CONTROL           HP_REGISTER(0xE0002000U)
+#define FPB_COMPARATOR(n)     HP_REGISTER(0xE0002008U + 4U * (n))
+
+#define SYSTICK_RUN 7U ///< counter on, interrupt on, processor clock
+#define CFSR_STACKING_FAILED                                                                                 \
+    0x3030U ///< MSTKERR, MLSPERR, STKERR, LSPERR: the stacked frame cannot be trusted
+#define HFSR_DEBUGEVT  (1U << 31)
+#define HFSR_FORCED    (1U << 30)
+#define DEMCR_MON_EN   (1U << 16)
+#define CPACR_FPU      (0xFU << 20)
+#define FPB_KEY        2U ///< must be set, or a write of FP_CTRL is ignored
+#define FPB_ENABLE     1U
+#define XPSR_IT_ICI    0x0600FC00U ///< IF-THEN and load/store-multiple progress
+#define XPSR_EXCEPTION 0x1FFU
+
+/// What the core stacks when it takes an exception.
+typedef struct hp_exception_frame_t {
+    uint32_t r0_r3[4];
+    uint32_t r12;
+    uint32_t lr;
+    uint32_t pc;
+    uint32_t xpsr;
+} hp_exception_frame_t;
+
+/// Everything written before is visible, and everything fetched later sees it.
+static inline void hp_barrier(void)
+{
+    __asm volatile("dsb\n\tisb" ::: "memory");
+}
+
+/// Sleeps until an interrupt.
+static inline void hp_wait_for_interrupt(void)
+{
+    __asm volatile("dsb\n\twfi" ::: "memory");
+}
+
+static inline void hp_interrupt_enable(uint32_t line)
+{
+    NVIC_ENABLE(line / 32U) = 1U << (line % 32U);
+}
+
+/// The line's handler does not run after this returns.
+static inline void hp_interrupt_disable(uint32_t line)
+{
+    NVIC_DISABLE(line / 32U) = 1U << (line % 32U);
+    hp_barrier();
+}
+
+static inline void hp_interrupt_pend(uint32_t line)
+{
+    NVIC_PEND(line / 32U) = 1U << (line % 32U);
+    hp_barrier();
+}
+
+/// `value` is the whole priority byte: 0 is the most urgent.
+static inline void hp_interrupt_priority(uint32_t line, uint32_t value)
+{
+    uint32_t shift           = 8U * (line % 4U);
+    NVIC_PRIORITY(line / 4U) = (NVIC_PRIORITY(line / 4U) & ~(0xFFU << shift)) | (value << shift);
+}
+
+#endif
