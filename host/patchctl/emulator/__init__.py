@@ -1,6 +1,6 @@
 """Stops 8 to 12 of 12. An emulated board: the same firmware image, deterministic, in virtual time.
 
-Takes a board and a firmware ELF; gives a Machine whose serial port, flash and memory a link, a test or a person
+Takes a board and a firmware ELF; gives a Machine whose serial port, flash and memory a link or a test
 uses. Unicorn is loaded with the first Machine only: flash.py serves the native library without it.
 Next: machine.py
 """

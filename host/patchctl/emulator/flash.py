@@ -23,11 +23,11 @@ Buffer = mmap.mmap | bytearray
 
 
 class PowerCut(PatchctlError):
-    """The supply failed during a flash operation, as cut_after() asked; the machine is off until power_cycle()."""
+    """The supply failed in a flash operation, as cut_after() asked; the board is off until power_cycle()."""
 
 
 def flash_buffer(bytes_: int, path: Path | None = None) -> mmap.mmap:
-    """`bytes_` of erased flash; with `path`, kept in that file, so that a killed process loses no finished write."""
+    """`bytes_` of erased flash; with `path`, kept in that file: a killed process loses no finished write."""
     if path is None:
         buffer = mmap.mmap(-1, bytes_)
         buffer[:] = bytes([ERASED]) * bytes_
@@ -45,7 +45,7 @@ def flash_buffer(bytes_: int, path: Path | None = None) -> mmap.mmap:
 
 
 def _torn_mask(count: int, shape: int) -> bytes:
-    """Which bits of `count` bytes an interrupted operation still changed: none, all, a prefix, a suffix, some."""
+    """Which bits of `count` bytes an interrupted operation still changed: none, all, a part, some."""
     if shape < 2:
         return bytes([0xFF if shape else 0]) * count
     if shape < 10:
@@ -92,7 +92,7 @@ class Flash:
         offset = self._offset(address, page)
         if offset % page:
             raise InputError(f"no page starts at 0x{address:08x}", where=self.region.name)
-        old = self.buffer[offset : offset + page]
+        old = bytes(self.buffer[offset : offset + page])
         self.erases[address] += 1
         self.busy_us += self.region.erase_us
         self._change(offset, old, bytes([ERASED]) * page)
@@ -104,7 +104,7 @@ class Flash:
         self.version = object()
 
     def cut_after(self, operations: int, shape: int = 0) -> None:
-        """Let `operations` more finish, then tear the next one by `shape` (0..15: 0 none of it, 1 all) and raise PowerCut."""
+        """Let `operations` more finish, tear the next by `shape` (0..15: 0 none of it, 1 all), raise PowerCut."""
         if operations < 0 or not 0 <= shape < TORN_SHAPES:
             raise InputError(f"cut after {operations} operations with shape {shape}", hint="shapes are 0..15")
         self._cut_in = operations
@@ -115,7 +115,7 @@ class Flash:
         self._cut_in = -1
 
     def _program_unit(self, offset: int, data: bytes) -> None:
-        old = self.buffer[offset : offset + len(data)]
+        old = bytes(self.buffer[offset : offset + len(data)])
         new = bytes(before & wanted for before, wanted in zip(old, data, strict=True))
         if new != data:
             self.rising_bits += 1

@@ -1,0 +1,29 @@
+"""Stops 8 to 10 of 12. The chip's peripherals: one module a model, chosen by name in boards/chips.
+
+Takes a DeviceSpec and the Bus; gives a Device. A new peripheral is a new module and a row in MODELS.
+Next: base.py
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from patchctl.board import DeviceSpec
+from patchctl.emulator.devices.base import Bus, Device
+from patchctl.emulator.devices.nrf_nvmc import NrfNvmc
+from patchctl.emulator.devices.nrf_rng import NrfRng
+from patchctl.emulator.devices.nrf_uart import NrfUart
+from patchctl.errors import ConfigError
+
+MODELS: Final[dict[str, type[Device]]] = {"nrf_uart": NrfUart, "nrf_nvmc": NrfNvmc, "nrf_rng": NrfRng}
+
+
+def make_device(spec: DeviceSpec, bus: Bus) -> Device:
+    """The device of `spec`; ConfigError if its model does not exist."""
+    if spec.model not in MODELS:
+        raise ConfigError(
+            f"device {spec.name} wants the model {spec.model!r}, which the emulator does not have",
+            where="boards/chips",
+            hint=f"one of: {', '.join(sorted(MODELS))}",
+        )
+    return MODELS[spec.model](spec, bus)

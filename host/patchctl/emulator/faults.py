@@ -1,0 +1,71 @@
+"""Stops 11 to 12 of 12. From what went wrong to the exception and fault status bits it means (ARMv7-M B1.5.14).
+
+Takes a Stop; gives a Fault; keeps FaultRecords of what was taken. Next: core.py
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from patchctl.emulator.cpu import Reason, Stop
+from patchctl.emulator.exceptions import BUS_FAULT, MEM_MANAGE, USAGE_FAULT
+
+IACCVIOL: Final = 1 << 0
+IBUSERR: Final = 1 << 8
+PRECISERR: Final = 1 << 9
+UNSTKERR: Final = 1 << 11
+STKERR: Final = 1 << 12
+BFARVALID: Final = 1 << 15
+UNDEFINSTR: Final = 1 << 16
+INVSTATE: Final = 1 << 17
+INVPC: Final = 1 << 18
+NOCP: Final = 1 << 19
+UNALIGNED: Final = 1 << 24
+
+HFSR_VECTTBL: Final = 1 << 1
+HFSR_FORCED: Final = 1 << 30
+HFSR_DEBUGEVT: Final = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault before priorities are looked at: its own exception, CFSR bits, and the data's address if valid."""
+
+    exception: int
+    cfsr: int
+    address: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecord:
+    """A fault exception as it was taken (3 to 6), with the registers that a handler would read."""
+
+    exception: int
+    pc: int
+    cfsr: int
+    hfsr: int
+    bfar: int
+    mmfar: int
+    instructions: int
+
+
+_BY_REASON: Final = {
+    Reason.READ: (BUS_FAULT, PRECISERR | BFARVALID),
+    Reason.WRITE: (BUS_FAULT, PRECISERR | BFARVALID),
+    Reason.WRITE_PROTECTED: (BUS_FAULT, PRECISERR | BFARVALID),
+    Reason.FETCH: (BUS_FAULT, IBUSERR),
+    Reason.EXECUTE_NEVER: (MEM_MANAGE, IACCVIOL),
+    Reason.NO_COPROCESSOR: (USAGE_FAULT, NOCP),
+    Reason.UNALIGNED: (USAGE_FAULT, UNALIGNED),
+}
+
+
+def classify(stop: Stop, thumb: bool) -> Fault | None:
+    """The fault that `stop` means, None if it is none; `thumb` is XPSR.T."""
+    if stop.reason is Reason.INVALID:
+        return Fault(USAGE_FAULT, UNDEFINSTR if thumb else INVSTATE)
+    if stop.reason in _BY_REASON:
+        exception, cfsr = _BY_REASON[stop.reason]
+        return Fault(exception, cfsr, stop.address)
+    return None
