@@ -43,15 +43,23 @@ class Envelope:
         signed = to_be_signed(self.digest)
         return any(key.verifies(self.signature, signed) for key in keys)
 
-    def check_digests(self) -> Manifest:
-        """The manifest, once its bytes and the payload's have the digests and size they are signed under."""
+    def check_manifest_digest(self) -> None:
+        """Refuses manifest bytes that are not those of the signed digest."""
         if manifest_digest(self.manifest_bytes) != self.digest:
             raise refusal(Status.BAD_DIGEST, where="manifest")
-        manifest = self.manifest()
+
+    def check_payload(self, manifest: Manifest) -> None:
+        """Refuses a payload that is not the one `manifest` describes."""
         if manifest.installs != (self.payload is not None):
             raise refusal(Status.MALFORMED, where="envelope")
         if self.payload is not None and not _is_payload_of(manifest, self.payload):
             raise refusal(Status.BAD_DIGEST, where="payload")
+
+    def checked_manifest(self) -> Manifest:
+        """The manifest, once its bytes and the payload's are the signed ones."""
+        self.check_manifest_digest()
+        manifest = self.manifest()
+        self.check_payload(manifest)
         return manifest
 
 

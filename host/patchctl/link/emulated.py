@@ -1,0 +1,176 @@
+"""Stop 7 of 12. An emulated board in this process: `sim:BOARD?image=FILE&flash=FILE&keys=FILE`.
+
+Takes the board's name, and files for its firmware, its flash (kept from one command to the next) and its
+key page; gives a Link in the board's own virtual time, so that the same commands give the same bytes.
+Next: patchctl/emulator/machine.py
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from patchctl.board import Board, load_board
+from patchctl.errors import LinkError, UsageError
+from patchctl.link.base import ClosesItself, Link
+from patchctl.package import keypage
+
+SLICE_US = 1000
+BOOT_US_MAX = 500_000
+_QUIET_US = 20_000
+_IMAGE = "build/firmware/{board}/micropython/firmware.elf"
+
+
+class SerialPort(Protocol):
+    """The serial device of an emulated board, seen from outside."""
+
+    def feed(self, data: bytes) -> None:
+        """Bytes for the board."""
+
+    def take(self) -> bytes:
+        """Bytes from the board since the last call."""
+
+
+class Machine(Protocol):
+    """What this link needs of patchctl.emulator.Machine."""
+
+    @property
+    def serial(self) -> SerialPort:
+        """The UART that console and management share."""
+
+    @property
+    def now_us(self) -> int:
+        """Virtual microseconds since power came."""
+
+    def run_us(self, us: int) -> object:
+        """Runs for `us` virtual microseconds."""
+
+    def flash_bytes(self) -> bytes:
+        """The whole flash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A `sim:` selector taken apart."""
+
+    board: Board
+    image: Path
+    flash: Path | None
+    keys: Path | None
+
+
+def parse_selector(rest: str) -> Selector:
+    """The parts of what follows `sim:`; UsageError or ConfigError if they make no sense."""
+    name, _, query = rest.partition("?")
+    board = load_board(name)
+    options = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
+    image = Path(options.pop("image", "") or _default_image(name))
+    files = {key: Path(options.pop(key)) if key in options else None for key in ("flash", "keys")}
+    if options:
+        raise UsageError(f"emulated boards have no option {min(options)!r}", hint="known: image, flash, keys")
+    return Selector(board, image, files["flash"], files["keys"])
+
+
+def _default_image(board: str) -> Path:
+    """The firmware this checkout builds for `board`."""
+    relative = Path(_IMAGE.format(board=board))
+    checkout = Path(__file__).resolve().parents[3]
+    return relative if relative.exists() else checkout / relative
+
+
+def key_page_from(path: Path, board: Board) -> bytes:
+    """The key page in `path`, Intel HEX or plain; KeyRefused if it holds none for this board."""
+    data = _read(path, "make a key page with: patchctl keys provision")
+    page = keypage.from_hex(data.decode("ascii"), board.keys.address) if data.startswith(b":") else data
+    keypage.decode(page)
+    return page
+
+
+def _read(path: Path, hint: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise LinkError(f"cannot read: {problem.strerror}", where=str(path), hint=hint) from problem
+
+
+def build_machine(selector: Selector) -> Machine:
+    """A powered board with that firmware, flash and keys; LinkError if a file is missing."""
+    try:
+        from patchctl.emulator import Machine as EmulatedMachine
+    except ImportError as problem:
+        raise LinkError(
+            f"emulated boards need a package that is not installed ({problem.name})",
+            where=f"sim:{selector.board.name}",
+            hint="pip install 'patchctl[sim]'",
+        ) from problem
+    image = _read(selector.image, f"build it with: make -C device_runtime BOARD={selector.board.name}")
+    flash = selector.flash.read_bytes() if selector.flash and selector.flash.exists() else None
+    keys = key_page_from(selector.keys, selector.board) if selector.keys else None
+    machine: Machine = EmulatedMachine(selector.board, image, flash=flash, provisioning=keys)
+    return machine
+
+
+class EmulatedLink(ClosesItself):
+    """A Link to a Machine. Its time stands still unless somebody waits."""
+
+    repeatable = True
+
+    def __init__(self, machine: Machine, board_name: str, flash: Path | None = None) -> None:
+        self.machine = machine
+        self.board_name = board_name
+        self.name = f"sim:{board_name}"
+        self._flash = flash
+        self._open = True
+
+    @classmethod
+    def open(cls, rest: str) -> Link:
+        """Powers a board up and lets its firmware start."""
+        selector = parse_selector(rest)
+        link = cls(build_machine(selector), selector.board.name, selector.flash)
+        link.boot()
+        return link
+
+    def boot(self) -> None:
+        """Runs until the firmware has said something and fallen silent, or for half a second."""
+        quiet_us, said = 0, b""
+        while self.machine.now_us < BOOT_US_MAX and not (said and quiet_us >= _QUIET_US):
+            self.machine.run_us(SLICE_US)
+            heard = self.machine.serial.take()
+            said += heard
+            quiet_us = 0 if heard else quiet_us + SLICE_US
+        self._boot_text = said
+
+    _boot_text = b""
+
+    def take_boot_text(self) -> bytes:
+        """What the firmware printed while it started."""
+        taken, self._boot_text = self._boot_text, b""
+        return taken
+
+    def now_s(self) -> float:
+        """The board's own clock."""
+        return self.machine.now_us / 1_000_000
+
+    def read(self, timeout_s: float) -> bytes:
+        """Lets the board run, a millisecond at a time, until it has said something or the time is up."""
+        until_us = self.machine.now_us + math.ceil(timeout_s * 1_000_000)
+        data = self.machine.serial.take()
+        while not data and self.machine.now_us < until_us:
+            self.machine.run_us(min(SLICE_US, until_us - self.machine.now_us))
+            data = self.machine.serial.take()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Puts bytes on the board's receive line; they arrive at its speed."""
+        self.machine.serial.feed(data)
+
+    def close(self) -> None:
+        """Keeps the flash if it has a file; the file changes all at once or not at all."""
+        if self._open and self._flash is not None:
+            part = self._flash.with_name(self._flash.name + ".part")
+            part.write_bytes(self.machine.flash_bytes())
+            part.replace(self._flash)
+        self._open = False
