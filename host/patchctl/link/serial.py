@@ -11,6 +11,7 @@ import time
 from urllib.parse import parse_qs
 
 import serial
+from serial.tools.list_ports import comports
 
 from patchctl.errors import LinkError, UsageError
 from patchctl.link.base import ClosesItself
@@ -102,3 +103,12 @@ def _open_failure(path: str, problem: Exception) -> LinkError:
     if number in _BUSY or "lock" in text:
         return LinkError("the port is taken by another program", where=where, hint="close it and try again")
     return LinkError(f"the port does not open: {text}", where=where, hint="is it a serial port?")
+
+
+def _ports_hint() -> str:
+    ports = sorted(port.device for port in comports())
+    return (
+        f"ports here: {', '.join(ports)}"
+        if ports
+        else "this machine has no serial port; is the board plugged in?"
+    )
