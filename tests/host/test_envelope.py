@@ -11,7 +11,7 @@ from cwt import COSE, COSEKey
 from patchctl.contract import STATUS_TEXT, Status
 from patchctl.errors import DeviceRefused, InputError
 from patchctl.package import cbor, payload
-from patchctl.package.envelope import manifest_digest, open_envelope, to_be_signed
+from patchctl.package.envelope import manifest_digest, open_envelope, seal_patch, to_be_signed
 
 from tests.host import samples
 
@@ -128,6 +128,26 @@ def test_an_envelope_of_another_shape_is_malformed(change):
         open_envelope(_rebuilt(change))
 
     assert refusal.value.what == STATUS_TEXT[Status.MALFORMED]
+
+
+def test_a_signature_by_another_algorithm_is_unsupported():
+    tagged = cbor.decode(samples.install())
+    digest, sign1 = cbor.decode(tagged.value[2])
+    inner = cbor.decode(sign1)
+    inner.value[0] = cbor.encode({1: -8})
+    tagged.value[2] = cbor.encode([digest, cbor.encode(inner)])
+
+    with pytest.raises(DeviceRefused) as refusal:
+        open_envelope(cbor.encode(tagged))
+
+    assert refusal.value.what == STATUS_TEXT[Status.UNSUPPORTED]
+
+
+def test_a_built_patch_is_sealed_into_install_and_undo():
+    assert seal_patch(samples.PATCH, samples.BOARD.class_id, samples.KEY) == (
+        samples.install(),
+        samples.undo(),
+    )
 
 
 def test_an_envelope_rebuilt_without_change_is_accepted():

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 import cbor2
 
 from patchctl.contract import Status, Suit
-from patchctl.errors import refusal
+from patchctl.errors import InputError, refusal
 from patchctl.package import cbor
 from patchctl.package import manifest as manifests
+from patchctl.package import payload as payloads
 from patchctl.package.manifest import PAYLOAD_URI, Manifest
 from patchctl.package.signing import SIGNATURE_BYTES, PublicKey, SigningKey
+from patchctl.program import BuiltPatch
 
 _COSE_SIGN1_TAG = 18
 _PROTECTED = cbor.encode({1: Suit.ALGORITHM_ED25519})
@@ -74,6 +76,14 @@ def seal_undo(manifest: Manifest, key: SigningKey) -> bytes:
     return _seal(replace(manifest, payload_digest=None, payload_bytes=0), {}, key)
 
 
+def seal_patch(patch: BuiltPatch, class_id: bytes, key: SigningKey) -> tuple[bytes, bytes]:
+    """(install, undo) of a built patch for boards of `class_id`; the same bytes for the same inputs."""
+    patch_id = manifests.check_patch_id(patch.id)
+    install = Manifest(patch_id, manifests.install_sequence(patch.sequence), class_id, patch.build_id)
+    undo = replace(install, sequence=manifests.undo_sequence(patch.sequence))
+    return seal_install(install, payloads.pack(patch), key), seal_undo(undo, key)
+
+
 def _seal(manifest: Manifest, payload: dict[int | str, bytes], key: SigningKey) -> bytes:
     content = manifests.encode(manifest)
     digest = manifest_digest(content)
@@ -105,35 +115,49 @@ def _authentication(digest: bytes, signature: bytes) -> bytes:
 
 
 def open_envelope(data: bytes) -> Envelope:
-    """The parts of a container; refused as truncated or malformed unless it has exactly our shape."""
-    try:
-        envelope = _extract(cbor.decode(data))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise refusal(Status.MALFORMED, where="envelope") from None
-    return envelope
-
-
-def _extract(tagged: cbor.Item) -> Envelope:
-    """Shape errors surface as the built-in exceptions that open_envelope() expects."""
-    fields = tagged.value
-    known = [
-        Suit.ENVELOPE_AUTHENTICATION,
-        Suit.ENVELOPE_MANIFEST,
-        *([PAYLOAD_URI] if len(fields) > 2 else []),
-    ]
-    if tagged.tag != Suit.TAG_ENVELOPE or list(fields) != known:
-        raise ValueError
-    if not all(isinstance(value, bytes) for value in fields.values()):
-        raise ValueError
-    authentication = fields[Suit.ENVELOPE_AUTHENTICATION]
-    blocks = cbor.decode(authentication)
-    digest = cbor.decode(blocks[0])[1]
-    signature = cbor.decode(blocks[1]).value[3]
-    if len(digest) != _DIGEST_BYTES or len(signature) != SIGNATURE_BYTES:
-        raise ValueError
-    if _authentication(digest, signature) != authentication:
-        raise ValueError
+    """The parts of a container; refused (truncated, malformed, unsupported) unless it has our shape."""
+    fields = _envelope_fields(cbor.decode(data))
+    digest, signature = _open_authentication(fields[Suit.ENVELOPE_AUTHENTICATION])
     return Envelope(fields[Suit.ENVELOPE_MANIFEST], digest, signature, fields.get(PAYLOAD_URI))
+
+
+def _envelope_fields(tagged: cbor.Item) -> dict[int | str, bytes]:
+    """The envelope's two or three byte strings."""
+    shapes = (
+        [Suit.ENVELOPE_AUTHENTICATION, Suit.ENVELOPE_MANIFEST],
+        [Suit.ENVELOPE_AUTHENTICATION, Suit.ENVELOPE_MANIFEST, PAYLOAD_URI],
+    )
+    if not isinstance(tagged, cbor2.CBORTag) or tagged.tag != Suit.TAG_ENVELOPE:
+        raise _malformed()
+    fields = tagged.value
+    if not isinstance(fields, dict) or list(fields) not in shapes:
+        raise _malformed()
+    if not all(isinstance(value, bytes) for value in fields.values()):
+        raise _malformed()
+    return fields
+
+
+def _open_authentication(authentication: bytes) -> tuple[bytes, bytes]:
+    """(digest, signature), by position: the only free bytes of the one shape there is."""
+    blank = _authentication(bytes(_DIGEST_BYTES), bytes(SIGNATURE_BYTES))
+    if len(authentication) != len(blank):
+        raise _malformed()
+    digest_end = blank.index(bytes(_DIGEST_BYTES)) + _DIGEST_BYTES
+    digest = authentication[digest_end - _DIGEST_BYTES : digest_end]
+    signature = authentication[-SIGNATURE_BYTES:]
+    expected = _authentication(digest, signature)
+    if authentication == expected:
+        return digest, signature
+    algorithm_at = expected.index(_PROTECTED) + len(_PROTECTED) - 1
+    if authentication[:algorithm_at] == expected[:algorithm_at] and (
+        authentication[algorithm_at] != expected[algorithm_at]
+    ):
+        raise refusal(Status.UNSUPPORTED, where="signature algorithm")
+    raise _malformed()
+
+
+def _malformed() -> InputError:
+    return refusal(Status.MALFORMED, where="envelope")
 
 
 def _is_payload_of(manifest: Manifest, payload: bytes) -> bool:

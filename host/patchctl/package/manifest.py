@@ -105,11 +105,13 @@ def _install_commands(manifest: Manifest) -> list[cbor.Item]:
 
 
 def decode(data: bytes) -> Manifest:
-    """The manifest in `data`; refused as malformed or truncated unless encode() gives the same bytes."""
+    """The manifest in `data`; refused as malformed unless encode() gives the same bytes."""
     try:
         manifest = _extract(cbor.decode(data))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise refusal(Status.MALFORMED, where="manifest") from None
+    except (InputError, KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise refusal(
+            Status.MALFORMED, where="manifest"
+        ) from None  # in a byte string nothing is "still to come"
     if encode(manifest) != data:
         raise refusal(Status.MALFORMED, where="manifest")
     return manifest
