@@ -9,6 +9,13 @@
 #error "HP_SLOTS_MAX must be 1..32"
 #endif
 
+#ifndef HP_PATCHES_MAX
+#define HP_PATCHES_MAX 24U ///< patch ids the journal remembers, undone ones included
+#endif
+#if HP_PATCHES_MAX < HP_SLOTS_MAX || HP_PATCHES_MAX > 64U
+#error "HP_PATCHES_MAX must be HP_SLOTS_MAX..64"
+#endif
+
 #ifndef HP_TRIGGERS_MAX
 #define HP_TRIGGERS_MAX 8U ///< sites that can be armed at once
 #endif
@@ -21,6 +28,10 @@
 #endif
 #if HP_INVOCATIONS_MAX < 1U || HP_INVOCATIONS_MAX > 16U
 #error "HP_INVOCATIONS_MAX must be 1..16"
+#endif
+
+#ifndef HP_RUN_STACK_BYTES
+#define HP_RUN_STACK_BYTES 512U ///< room that a run needs on the interrupted stack
 #endif
 
 #ifndef HP_READABLE_MAX

@@ -1,0 +1,297 @@
+/// Stop 9 of 12. Deterministic CBOR, read item by item and written in windows. In: bytes. Out: items. Next: core/suit.c
+#include "core/cbor.h"
+
+#define SIMPLE_FALSE 20U
+#define SIMPLE_TRUE  21U
+
+hp_cbor_t hp_cbor_over(hp_span_t data)
+{
+    return (hp_cbor_t){.cursor = data.data, .end = data.data + data.size, .status = HP_STATUS_OK};
+}
+
+static hp_item_t fail(hp_cbor_t *self, hp_status_t status)
+{
+    if (self->status == HP_STATUS_OK) {
+        self->status = status;
+    }
+    self->cursor = self->end;
+    return (hp_item_t){.major = HP_MAJOR_UNSIGNED, .argument = 0, .content = {self->end, 0}};
+}
+
+static size_t left(const hp_cbor_t *self)
+{
+    return (size_t)(self->end - self->cursor);
+}
+
+/// The argument behind an initial byte with additional information `info` (RFC 8949 section 3); false if it is not the
+/// shortest form, and then status says whether bytes were missing.
+static bool read_argument(hp_cbor_t *self, uint32_t info, uint64_t *argument)
+{
+    *argument = info;
+    if (info < 24U) {
+        return true;
+    }
+    if (info > 27U) { // 28..30 reserved, 31 indefinite
+        self->status = HP_STATUS_MALFORMED;
+        return false;
+    }
+    const size_t width = (size_t)1U << (info - 24U);
+    if (left(self) < width) {
+        self->status = HP_STATUS_TRUNCATED;
+        return false;
+    }
+    uint64_t value = 0;
+    for (size_t index = 0; index < width; index++) {
+        value = (value << 8) | self->cursor[index];
+    }
+    self->cursor += width;
+    *argument              = value;
+    const uint64_t shorter = info == 24U ? 24U : (uint64_t)1U << (4U * width);
+    if (value < shorter) {
+        self->status = HP_STATUS_MALFORMED;
+        return false;
+    }
+    return true;
+}
+
+/// Whether `content` is UTF-8 (RFC 3629): no overlong forms, no surrogates.
+static bool is_utf8(hp_span_t content)
+{
+    static const uint32_t smallest[4] = {0, 0x80U, 0x800U, 0x10000U};
+    size_t index                      = 0;
+
+    while (index < content.size) {
+        const uint8_t lead  = content.data[index++];
+        const uint32_t more = lead < 0x80U   ? 0U
+                              : lead < 0xc0U ? 4U
+                              : lead < 0xe0U ? 1U
+                              : lead < 0xf0U ? 2U
+                              : lead < 0xf8U ? 3U
+                                             : 4U;
+        if (more > 3U || content.size - index < more) {
+            return false;
+        }
+        uint32_t point = more == 0U ? lead : lead & (0x3fU >> more);
+        for (uint32_t count = 0; count < more; count++) {
+            const uint8_t byte = content.data[index++];
+            if ((byte & 0xc0U) != 0x80U) {
+                return false;
+            }
+            point = (point << 6) | (byte & 0x3fU);
+        }
+        if (point < smallest[more] || point > 0x10ffffU || (point >= 0xd800U && point <= 0xdfffU)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+hp_item_t hp_cbor_next(hp_cbor_t *self)
+{
+    if (self->status != HP_STATUS_OK || left(self) == 0U) {
+        return fail(self, HP_STATUS_TRUNCATED);
+    }
+    const uint8_t initial = *self->cursor++;
+    hp_item_t item        = {.major = (hp_major_t)(initial >> 5), .content = {self->cursor, 0}};
+    if (!read_argument(self, initial & 31U, &item.argument)) {
+        return fail(self, self->status);
+    }
+    if (item.major == HP_MAJOR_SIMPLE && (initial < 0xf4U || initial > 0xf6U)) { // only false, true and null
+        return fail(self, HP_STATUS_MALFORMED);
+    }
+    if (item.major != HP_MAJOR_BYTES && item.major != HP_MAJOR_TEXT) {
+        return item;
+    }
+    if (item.argument > left(self)) {
+        return fail(self, HP_STATUS_TRUNCATED);
+    }
+    item.content = (hp_span_t){self->cursor, (size_t)item.argument};
+    self->cursor += item.content.size;
+    if (item.major == HP_MAJOR_TEXT && !is_utf8(item.content)) {
+        return fail(self, HP_STATUS_MALFORMED);
+    }
+    return item;
+}
+
+uint64_t hp_cbor_unsigned(hp_cbor_t *self)
+{
+    const hp_item_t item = hp_cbor_next(self);
+
+    return item.major == HP_MAJOR_UNSIGNED ? item.argument : fail(self, HP_STATUS_MALFORMED).argument;
+}
+
+hp_span_t hp_cbor_bytes(hp_cbor_t *self)
+{
+    const hp_item_t item = hp_cbor_next(self);
+
+    return item.major == HP_MAJOR_BYTES ? item.content : fail(self, HP_STATUS_MALFORMED).content;
+}
+
+void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint64_t argument)
+{
+    const hp_item_t item = hp_cbor_next(self);
+
+    if (item.major != major || item.argument != argument) {
+        (void)fail(self, HP_STATUS_MALFORMED);
+    }
+}
+
+void hp_cbor_expect_int(hp_cbor_t *self, int32_t value)
+{
+    if (value < 0) {
+        hp_cbor_expect(self, HP_MAJOR_NEGATIVE, (uint64_t)(-1 - value));
+    } else {
+        hp_cbor_expect(self, HP_MAJOR_UNSIGNED, (uint64_t)value);
+    }
+}
+
+void hp_cbor_expect_text(hp_cbor_t *self, const char *text)
+{
+    const hp_item_t item = hp_cbor_next(self);
+
+    if (item.major != HP_MAJOR_TEXT || !hp_span_equal(item.content, text, strlen(text))) {
+        (void)fail(self, HP_STATUS_MALFORMED);
+    }
+}
+
+hp_status_t hp_cbor_end(const hp_cbor_t *self)
+{
+    if (self->status != HP_STATUS_OK) {
+        return self->status;
+    }
+    return left(self) == 0U ? HP_STATUS_OK : HP_STATUS_MALFORMED;
+}
+
+/// A container under way in hp_cbor_check.
+typedef struct level_t {
+    uint64_t remaining; ///< items still to come
+    bool map;
+    const uint8_t *key; ///< where the current key starts, NULL while a value is due
+    hp_span_t last_key;
+} level_t;
+
+/// RFC 8949 section 4.2.1: bytewise lexicographic order of the keys' encodings, none twice.
+static bool in_order(hp_span_t before, hp_span_t after)
+{
+    const size_t shorter = before.size < after.size ? before.size : after.size;
+    const int order      = before.size == 0U ? -1 : memcmp(before.data, after.data, shorter);
+
+    return order < 0 || (order == 0 && before.size < after.size);
+}
+
+/// Notes that an item of `level` ended at `end`; false if it was a key out of order.
+static bool finish_item(level_t *level, const uint8_t *end)
+{
+    level->remaining--;
+    if (!level->map) {
+        return true;
+    }
+    if (level->remaining % 2U == 0U) { // a value ended: the next key starts here
+        level->key = end;
+        return true;
+    }
+    const hp_span_t key = {level->key, (size_t)(end - level->key)};
+    const bool good     = in_order(level->last_key, key);
+    level->last_key     = key;
+    return good;
+}
+
+hp_status_t hp_cbor_check(hp_span_t data)
+{
+    hp_cbor_t reader                       = hp_cbor_over(data);
+    level_t levels[HP_CBOR_DEPTH_MAX + 1U] = {{.remaining = 1}};
+    uint32_t depth                         = 0;
+
+    while (true) {
+        const hp_item_t item = hp_cbor_next(&reader);
+        if (reader.status != HP_STATUS_OK) {
+            return reader.status;
+        }
+        const bool map       = item.major == HP_MAJOR_MAP;
+        const bool nests     = map || item.major == HP_MAJOR_ARRAY || item.major == HP_MAJOR_TAG;
+        const uint64_t count = item.major == HP_MAJOR_TAG ? 1U : item.argument;
+        if (nests && count > 0U) {
+            if (depth == HP_CBOR_DEPTH_MAX || count > data.size) { // each item takes a byte at least
+                return depth == HP_CBOR_DEPTH_MAX ? HP_STATUS_MALFORMED : HP_STATUS_TRUNCATED;
+            }
+            levels[++depth] =
+                (level_t){.remaining = map ? 2U * count : count, .map = map, .key = reader.cursor};
+            continue;
+        }
+        if (!finish_item(&levels[depth], reader.cursor)) {
+            return HP_STATUS_MALFORMED;
+        }
+        while (levels[depth].remaining == 0U) {
+            if (depth == 0U) {
+                return hp_cbor_end(&reader);
+            }
+            depth--;
+            if (!finish_item(&levels[depth], reader.cursor)) {
+                return HP_STATUS_MALFORMED;
+            }
+        }
+    }
+}
+
+// ------------------------------------------------ writing ------------------------------------------------
+
+static void put(hp_cbor_writer_t *self, const uint8_t *data, uint32_t size)
+{
+    for (uint32_t index = 0; index < size; index++, self->written++) {
+        if (self->written >= self->skip && self->written - self->skip < self->size) {
+            self->data[self->written - self->skip] = data[index];
+        }
+    }
+}
+
+void hp_cbor_put_head(hp_cbor_writer_t *self, hp_major_t major, uint32_t argument)
+{
+    const uint8_t top = (uint8_t)((uint32_t)major << 5);
+    uint8_t head[5]   = {0};
+
+    if (argument < 24U) {
+        head[0] = (uint8_t)(top | argument);
+        put(self, head, 1);
+    } else if (argument < 0x100U) {
+        head[0] = (uint8_t)(top | 24U);
+        head[1] = (uint8_t)argument;
+        put(self, head, 2);
+    } else if (argument < 0x10000U) {
+        head[0] = (uint8_t)(top | 25U);
+        head[1] = (uint8_t)(argument >> 8);
+        head[2] = (uint8_t)argument;
+        put(self, head, 3);
+    } else {
+        head[0] = (uint8_t)(top | 26U);
+        hp_store_u32_big(head + 1, argument);
+        put(self, head, 5);
+    }
+}
+
+void hp_cbor_put_int(hp_cbor_writer_t *self, int32_t value)
+{
+    if (value < 0) {
+        hp_cbor_put_head(self, HP_MAJOR_NEGATIVE, (uint32_t)(-1 - value));
+    } else {
+        hp_cbor_put_head(self, HP_MAJOR_UNSIGNED, (uint32_t)value);
+    }
+}
+
+void hp_cbor_put_bytes(hp_cbor_writer_t *self, const void *data, uint32_t size)
+{
+    hp_cbor_put_head(self, HP_MAJOR_BYTES, size);
+    put(self, data, size);
+}
+
+void hp_cbor_put_text(hp_cbor_writer_t *self, const char *text)
+{
+    const uint32_t size = (uint32_t)strlen(text);
+
+    hp_cbor_put_head(self, HP_MAJOR_TEXT, size);
+    put(self, (const uint8_t *)text, size);
+}
+
+void hp_cbor_put_bool(hp_cbor_writer_t *self, bool value)
+{
+    hp_cbor_put_head(self, HP_MAJOR_SIMPLE, value ? SIMPLE_TRUE : SIMPLE_FALSE);
+}
