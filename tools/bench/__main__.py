@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-sys.path[:0] = [
-    str(Path(__file__).resolve().parent.parent),
-    str(Path(__file__).resolve().parents[2] / "host"),
-]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.command import main
 

@@ -10,14 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import unicorn
 from elftools.elf.elffile import ELFFile
+from patchctl.errors import InputError, InternalError
 from unicorn import arm_const
 
 from bench.build import disassemble
 from bench.cycles import REFILL_CYCLES, ThumbInstruction, costs
-from patchctl.errors import InputError, InternalError
 
 FLASH, FLASH_BYTES = 0x00000000, 0x00200000
 RAM, RAM_BYTES = 0x20000000, 0x00080000
@@ -27,6 +28,7 @@ PAINT = 0xA5
 TRANSLATION_BYTES = 8 << 20
 
 Block = tuple[int, int]  # address and bytes
+BINDING: Any = unicorn  # its own types are incomplete
 NOWHERE: Block = (0, 0)
 
 
@@ -51,7 +53,7 @@ class Core:
     def __init__(self, image: Path) -> None:
         self.listing = disassemble(image)
         self.symbols: dict[str, Symbol] = {}
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        self._uc: Any = BINDING.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
         self._uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
         self._uc.ctl_set_tcg_buffer_size(TRANSLATION_BYTES)
         self._uc.mem_map(FLASH, FLASH_BYTES, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
@@ -66,7 +68,8 @@ class Core:
             elf = ELFFile(stream)
             for segment in elf.iter_segments("PT_LOAD"):
                 self._uc.mem_write(segment["p_vaddr"], segment.data())
-            for symbol in elf.get_section_by_name(".symtab").iter_symbols():
+            table: Any = elf.get_section_by_name(".symtab")
+            for symbol in table.iter_symbols():
                 self.symbols[symbol.name] = Symbol(symbol["st_value"] & ~1, symbol["st_size"])
 
     def _on_block(self, _uc: object, address: int, size: int, _data: object) -> None:
@@ -80,6 +83,13 @@ class Core:
             raise InternalError(f"the image has no symbol {name}")
         return self.symbols[name].address
 
+    def function_at(self, address: int) -> str:
+        """The function that holds `address`, or "?"."""
+        for name, symbol in self.symbols.items():
+            if symbol.address <= address < symbol.address + symbol.bytes:
+                return name
+        return "?"
+
     def read(self, address: int, count: int) -> bytes:
         return bytes(self._uc.mem_read(address, count))
 
@@ -90,7 +100,7 @@ class Core:
         self._uc.mem_write(address, data)
 
     def call(self, name: str, arguments: Sequence[int] = ()) -> tuple[int, Cost]:
-        """Calls `name`; its 64-bit result (r1:r0) and what it cost. Raises InternalError if it does not return."""
+        """Calls `name`; its result (r1:r0) and cost. Raises InternalError if it faults."""
         top = RAM + RAM_BYTES
         self.write(top - STACK_ROOM_BYTES, bytes([PAINT]) * STACK_ROOM_BYTES)
         registers = [arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2]
@@ -102,7 +112,7 @@ class Core:
         self._last = NOWHERE
         try:
             self._uc.emu_start(self.address(name) | 1, RETURN_ADDRESS)
-        except unicorn.UcError as error:
+        except BINDING.UcError as error:
             place = self._uc.reg_read(arm_const.UC_ARM_REG_PC)
             raise InternalError(f"{name} failed: {error}", where=f"0x{place:x}") from error
         low = self._uc.reg_read(arm_const.UC_ARM_REG_R0)
@@ -123,7 +133,7 @@ class Core:
         return sum(ran for ran, _ in profile), sum(spent for _, spent in profile)
 
     def profile(self) -> dict[int, tuple[int, int]]:
-        """Of the last call: each executed instruction's address to how often it ran and its modelled cycles in all."""
+        """Of the last call: the address of each executed instruction to its runs and its modelled cycles."""
         ran: Counter[int] = Counter()
         spent: Counter[int] = Counter()
         for (before, block), times in self._edges.items():

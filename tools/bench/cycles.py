@@ -1,9 +1,10 @@
 """The cycle model: what one Thumb-2 instruction costs on a Cortex-M4 with memory that never makes it wait.
 
-Takes instructions as objdump prints them; gives modelled cycles. After the Cortex-M4 Technical Reference Manual,
-section 3.3.1, with a pipeline refill of 2 and a division of 7 (the manual says 2 to 12). It was compared with a
-published measurement on an nRF52840 for eleven operations: ten within 5 %, the worst 14 % off. It models neither flash
-wait states nor interrupts, so its figures are for comparing, not for promising time. Pure. Next: counting.py
+Takes instructions as objdump prints them; gives modelled cycles. After the Cortex-M4 Technical Reference
+Manual, section 3.3.1, with a pipeline refill of 2 and a division of 7 (the manual says 2 to 12). It was
+compared with a published measurement on an nRF52840 for eleven operations: ten within 5 %, the worst 14 %
+off. It models neither flash wait states nor interrupts, so its figures are for comparing, not for promising
+time. Pure. Next: counting.py
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TABLE_BRANCH = re.compile(r"tb[bh]")
 ONE_CYCLE = re.compile(
     r"(?:b|bl|bx|blx|cbz|cbnz|it[te]{0,3}|nop|"
     r"adc|add|addw|adr|and|asr|bfc|bfi|bic|clz|cmn|cmp|eor|lsl|lsr|mla|mls|mov|movt|movw|mul|mvn|neg|orn|orr|"
-    r"pkhbt|pkhtb|rbit|rev|rev16|revsh|ror|rrx|rsb|sbc|sbfx|smlabb|smlal|smulbb|smull|ssat|sub|subw|sxtab|sxtah|"
+    r"pkhbt|pkhtb|rbit|rev|rev16|revsh|ror|rrx|rsb|sbc|sbfx|smlabb|smlal|smulbb|smull|ssat|sel|uadd8|sub|subw|sxtab|sxtah|"
     r"sxtb|sxth|teq|tst|ubfx|umaal|umlal|umull|usat|uxtab|uxtah|uxtb|uxth|udf)"
     rf"s?{CONDITION}"
 )
@@ -78,7 +79,7 @@ def costs(block: Iterable[ThumbInstruction]) -> Iterator[int]:
 
 
 def overlaps(load: ThumbInstruction, before: ThumbInstruction) -> bool:
-    """True if the load's address phase hides under `before`: a single access that does not make the address."""
+    """True if the load's address phase hides under `before`: a single access that does not load it."""
     if SINGLE_STORE.fullmatch(before.mnemonic):
         return True
     if not SINGLE_LOAD.fullmatch(before.mnemonic):

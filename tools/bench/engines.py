@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deps import load_table, named, provide
+from patchctl.errors import InternalError
+
 from bench import build
 from bench.counting import Core
 from bench.workloads import SOURCES, Workload
-from deps import load_table, named, provide
-from patchctl.errors import InternalError
 
 FUEL = 10_000_000
 VALUE_BYTES = 8
@@ -38,7 +39,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One engine on one workload. `setup_*` is what load and check cost once; `program_*` is the interpreted code."""
+    """One engine on one workload.
+
+    `setup_cycles` is what load and check cost once; `program_*` is the interpreted code.
+    """
 
     engine: str
     workload: str
@@ -77,6 +81,12 @@ def outcome(core: Core, workload: Workload, value: int) -> Outcome:
     return Outcome(value, core.read(core.address("context"), len(workload.context)))
 
 
+def shared_object(source: Path, folder: Path, options: tuple[str, ...]) -> Path:
+    """The object of a file that is the same for every workload, built once beside their folders."""
+    kept = folder.parent / f"{source.stem}.o"
+    return kept if kept.exists() else build.arm_object(source, folder.parent, options)
+
+
 def require_zero(value: int, what: str, workload: Workload) -> None:
     if value & 0xFFFFFFFF:
         raise InternalError(f"{what} gave {value & 0xFFFFFFFF}, not 0", where=workload.name)
@@ -108,10 +118,9 @@ def run_interpreter(workload: Workload, folder: Path) -> Run:
     code = build.ebpf_code(workload, folder)
     stack_bytes = build.ebpf_stack_bytes(code)
     options = (*build.CORE, *sizes(workload, STACK_BYTES=stack_bytes, FUEL=FUEL))
-    engine = build.arm_object(build.RUNTIME / "core" / "vm.c", folder, build.CORE)
-    check = build.arm_object(build.RUNTIME / "core" / "check.c", folder, build.CORE)
+    parts = [shared_object(path, folder, flags) for path, flags in build.CORE_FILES.items()]
     frame = build.arm_object(SOURCES / "run_core.c", folder, options)
-    objects = [engine, check, frame, build.program_object(code, folder)]
+    objects = [*parts, frame, build.program_object(code, folder)]
     core = Core(build.link(objects, folder, entries=["setup", "hp_vm_run", "result", "fuel_left"]))
     status, setup = core.call("setup")
     require_zero(status, "the structural check", workload)
@@ -125,7 +134,7 @@ def run_interpreter(workload: Workload, folder: Path) -> Run:
         instructions=cost.instructions,
         cycles=cost.cycles,
         stack_bytes=cost.stack_bytes,
-        text_bytes=build.text_bytes(engine),
+        text_bytes=build.text_bytes(parts[0]),
         ram_bytes=core.symbols["run_state"].bytes + stack_bytes,
         program_bytes=len(code),
         program_instructions=FUEL - core.word(core.word(core.address("fuel_left"))),
@@ -135,11 +144,11 @@ def run_interpreter(workload: Workload, folder: Path) -> Run:
 
 
 def run_wasm3(workload: Workload, folder: Path) -> Run:
-    """wasm3 with its bounds checks; the module lies in flash, linear memory is the one page that WebAssembly demands."""
+    """wasm3 with its bounds checks; module in flash, memory WebAssembly's smallest: one page."""
     source = provide(named(load_table(), "wasm3")) / "wasm3"
     module = build.wasm_module(workload, folder)
     options = (*WASM3_OPTIONS, f"-I{source}")
-    parts = [build.arm_object(path, folder, options) for path in sorted(source.glob("*.c"))]
+    parts = [shared_object(path, folder, options) for path in sorted(source.glob("*.c"))]
     frame = build.arm_object(SOURCES / "run_wasm3.c", folder, (*options, *sizes(workload)))
     image = build.link(
         [*parts, frame, build.program_object(module, folder)], folder, entries=["setup", "run"]

@@ -1,7 +1,7 @@
 """The work: six workloads and their inputs, one C file each in c/. Inputs are fixed, so counts are too.
 
-Gives the context's bytes that every engine starts from. Results are not written here: the native run gives them.
-Next: build.py
+Gives the context's bytes that every engine starts from. Results are not written here: native code gives
+them. Next: build.py
 """
 
 from __future__ import annotations
