@@ -1,5 +1,6 @@
 """The benchmark counts what it says, compares what engines compute, and stops a regression."""
 
+import struct
 import zlib
 from dataclasses import replace
 
@@ -15,8 +16,10 @@ from bench.engines import Measurement, require_equal, run_engine
 from bench.published import PUBLISHED, PUBLISHED_INSTRUCTIONS, TARGET_CYCLES
 from bench.report import as_json, as_text
 from bench.workloads import WORKLOADS, Workload
+from deps import load_table, named
 from patchctl.errors import InputError, InternalError
 
+WASM3 = named(load_table(), "wasm3")
 BY_NAME = {work.name: work for work in WORKLOADS}
 SMALL = ("fletcher32", "filter")
 ROW = Measurement(
@@ -39,7 +42,7 @@ def folder(tmp_path_factory):
 
 
 def words(context: bytes) -> list[int]:
-    return [int.from_bytes(context[i : i + 4], "little", signed=True) for i in range(0, len(context), 4)]
+    return list(struct.unpack(f"<{len(context) // 4}i", context))
 
 
 def fletcher32(data: bytes) -> int:
@@ -66,10 +69,7 @@ def math64(value: int, divisor: int) -> int:
 EXPECTED = {
     "fletcher32": lambda c: (fletcher32(c[4:364]), c),
     "filter": lambda c: (3, c),
-    "sort": lambda c: (
-        bubbles(words(c)),
-        b"".join(n.to_bytes(4, "little", signed=True) for n in sorted(words(c))),
-    ),
+    "sort": lambda c: (bubbles(words(c)), struct.pack("<64i", *sorted(words(c)))),
     "crc32": lambda c: (zlib.crc32(c), c),
     "math64": lambda c: (math64(int.from_bytes(c[:8], "little"), int.from_bytes(c[8:], "little")), c),
     "memcpy": lambda c: (c[255], c[:256] * 2),
@@ -97,6 +97,21 @@ def test_the_interpreter_computes_what_native_code_computes(name, folder):
 
     assert ours.measurement.program_instructions > 0
     assert ours.measurement.cycles > ours.measurement.instructions > ours.measurement.program_instructions
+
+
+def test_wasm3_computes_what_native_code_computes(folder):
+    if not WASM3.folder.exists():
+        pytest.skip("wasm3's source is not in the cache: python tools/bench fetches it")
+    native = run_engine("native", BY_NAME["filter"], folder)
+    other = run_engine("wasm3", BY_NAME["filter"], folder)
+
+    require_equal(other, native)
+
+    assert other.measurement.ram_bytes > 65536
+
+
+def test_a_build_fetches_every_source_but_the_one_of_the_benchmark():
+    assert [source.name for source in load_table() if source.optional] == ["wasm3"]
 
 
 @pytest.mark.parametrize(
