@@ -13,7 +13,7 @@ NEVER: Final = 1 << 62
 
 
 class Clock:
-    """Counts instructions and stalls of one core; `in_flight` gives what a running slice has executed so far."""
+    """Counts instructions and stalls of one core; `in_flight` gives what a running slice did so far."""
 
     def __init__(self, clock_hz: int, cycles_per_instruction: tuple[int, int]) -> None:
         self.hz = clock_hz

@@ -1,6 +1,6 @@
 """Stops 11 to 12 of 12. Exception entry and return, faults and lockup (ARMv7-M B1.5), around the processor.
 
-Takes exceptions to enter, EXC_RETURN values and faults; gives a new pc, stack frames in RAM, and FaultRecords.
+Takes exceptions to enter, EXC_RETURN values and faults; gives a new pc, frames in RAM, and FaultRecords.
 Floating-point state is stacked at once, never lazily. A tail-chained exception re-uses the frame.
 Next: machine.py
 """
@@ -36,8 +36,8 @@ class Core(Stateful):
     """Exceptions and faults of one core. `v7m` has fault registers; `fpu` has FP frames."""
 
     state: ClassVar[tuple[str, ...]] = (
-        "pc", "lockup", "sleeping", "vtor", "cfsr", "hfsr", "dfsr", "bfar", "mmfar", "fault_enables", "fp_stacking",
-        "sleep_on_exit", "faults",
+        "pc", "lockup", "sleeping", "vtor", "cfsr", "hfsr", "dfsr", "bfar", "mmfar", "fault_enables",
+        "fp_stacking", "sleep_on_exit", "faults",
     )  # fmt: skip
 
     def __init__(self, cpu: Cpu, memory: Memory, exceptions: Exceptions, clock: Clock, core: str) -> None:
@@ -84,7 +84,7 @@ class Core(Stateful):
     # Priorities --------------------------------------------------------------------------------------------
 
     def mask_priority(self, primask_counts: bool = True) -> int:
-        """The priority that PRIMASK, BASEPRI and FAULTMASK lift execution to; THREAD_PRIORITY if none does."""
+        """The priority that PRIMASK, BASEPRI and FAULTMASK lift execution to, or THREAD_PRIORITY."""
         primask, *others = self._masks.read()
         if others and others[1] & 1:
             return -1
@@ -105,7 +105,7 @@ class Core(Stateful):
         return True
 
     def held_by_mask(self) -> bool:
-        """Something would be taken at once if a mask register changed; such writes cannot be seen from outside."""
+        """Something would be taken at once if a mask register changed, which cannot be seen from outside."""
         number = self.exceptions.best_pending()
         return number is not None and self.exceptions.group(number) < self.exceptions.active_priority()
 
@@ -203,7 +203,7 @@ class Core(Stateful):
             self.fault(Fault(ex.USAGE_FAULT, faults.INVSTATE), self.pc)
 
     def _switch_mode(self, thread: bool, process: bool, with_fp: bool) -> None:
-        """IPSR and CONTROL of what is returned to; privileged while it lasts, since Unicorn ignores other writes."""
+        """IPSR and CONTROL of what is returned to; privileged meanwhile, or Unicorn ignores the writes."""
         if not thread:
             self._ipsr.write(self.exceptions.active[-1], 0)
             return

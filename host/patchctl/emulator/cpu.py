@@ -14,15 +14,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import unicorn
-from unicorn import UcError, arm_const, unicorn_const
+from unicorn import arm_const, unicorn_const
 from unicorn.unicorn_py3.unicorn import uclib
 
-from patchctl.errors import ConfigError, InternalError
+from patchctl.emulator.flash import Buffer
+from patchctl.errors import ConfigError, InternalError, PatchctlError
 
-_Uc: Final[Any] = unicorn.Uc  # the binding is not annotated
+_Result = TypeVar("_Result")
+_Engine: TypeAlias = Any  # the binding is not annotated
+_BINDING: Final[_Engine] = unicorn
+_Uc: Final[_Engine] = _BINDING.Uc
+_UcError: Final[type[Exception]] = _BINDING.UcError
 _MODELS: Final = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
     "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
@@ -88,13 +93,13 @@ class Stop:
     address: int = 0
 
 
-def _handle(uc: Any) -> Any:  # noqa: ANN401 - a ctypes pointer to Unicorn's own struct
+def _handle(uc: _Engine) -> _Engine:
     return uc._uch  # noqa: SLF001 - the batch register calls take it, and the binding offers no way to it
 
 
 @cache
 def _counter_offsets() -> tuple[int, int]:
-    """Where struct uc_struct keeps the instructions executed and their limit, seen in a run of known length."""
+    """Where struct uc_struct keeps the executed instructions and their limit, by a run of known length."""
     uc = _Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
     uc.mem_map(0, 0x1000)
     uc.mem_write(0, b"\xfe\xe7")  # b .
@@ -112,7 +117,7 @@ def _counter_offsets() -> tuple[int, int]:
 class RegisterBatch:
     """A fixed list of 32-bit registers, read and written in one call each, in order."""
 
-    def __init__(self, uc: Any, registers: Sequence[int]) -> None:
+    def __init__(self, uc: _Engine, registers: Sequence[int]) -> None:
         count = len(registers)
         self._values = (ctypes.c_uint64 * count)()
         start = ctypes.addressof(self._values)
@@ -146,6 +151,7 @@ class Cpu:
         self._why: Reason | None = None
         self._address = 0
         self._store: StoreCallback | None = None
+        self._problem: Exception | None = None
         self._wait_event = (-1, -1)
         self._executed = 0
         counter, limit = _counter_offsets()
@@ -165,7 +171,7 @@ class Cpu:
 
     # Set-up ------------------------------------------------------------------------------------------------
 
-    def map_memory(self, address: int, buffer: Any, access: str) -> None:  # noqa: ANN401 - any writable buffer
+    def map_memory(self, address: int, buffer: Buffer, access: str) -> None:
         """Map a host buffer. Flash is mapped without "w": its stores go to on_store()."""
         bits = {
             "r": unicorn_const.UC_PROT_READ,
@@ -177,17 +183,29 @@ class Cpu:
 
     def map_device(self, address: int, size: int, read: ReadCallback, write: WriteCallback) -> None:
         """Map registers; the callbacks take (offset, size) and (offset, size, value)."""
-        self._uc.mmio_map(
-            address,
-            size,
-            lambda _uc, offset, count, _data: read(offset, count),
-            None,
-            lambda _uc, offset, count, value, _data: write(offset, count, value),
-            None,
-        )
+
+        def on_read(_uc: _Engine, offset: int, count: int, _data: object) -> int:
+            return self._guarded(lambda: read(offset, count)) or 0
+
+        def on_write(_uc: _Engine, offset: int, count: int, value: int, _data: object) -> None:
+            self._guarded(lambda: write(offset, count, value))
+
+        self._uc.mmio_map(address, size, on_read, None, on_write, None)
+
+    def _guarded(self, action: Callable[[], _Result]) -> _Result | None:
+        """Run a device's code; what it raises ends the slice and is raised again by run()."""
+        try:
+            return action()
+        except PatchctlError as problem:
+            self._problem = self._problem or problem
+            self.end_slice()
+            return None
 
     def on_store(self, store: StoreCallback) -> None:
-        """`store(address, size, value)` carries out stores to flash; False makes them a fault."""
+        """`store(address, size, value)` carries out stores to flash; False makes them a fault.
+
+        Unicorn 2.1.4 then also stores `value` itself: whoever needs another result writes it after the slice.
+        """
         self._store = store
 
     def batch(self, *names: str) -> RegisterBatch:
@@ -203,12 +221,16 @@ class Cpu:
         error: Reason | None = None
         try:
             self._uc.emu_start(pc | 1, NO_EXIT, count=count)
-        except UcError as problem:
-            if problem.errno not in _ERRORS:
+        except _UcError as problem:
+            number = getattr(problem, "errno", None)
+            if number not in _ERRORS:
                 raise InternalError(f"Unicorn: {problem} near 0x{self.pc():08x}") from problem
-            error = _ERRORS[problem.errno]
+            error = _ERRORS[number]
         finally:
             self._running = False
+        if self._problem is not None:
+            raised, self._problem = self._problem, None
+            raise raised
         counter, limit = self._counter.value, self._limit.value
         if counter > limit:
             reason, executed = Reason.COUNT, counter - 1
@@ -255,17 +277,17 @@ class Cpu:
         """All registers as at creation."""
         self._uc.context_restore(self._pristine)
 
-    def save(self) -> Any:  # noqa: ANN401 - Unicorn's own context object
+    def save(self) -> _Engine:
         """The registers, for restore()."""
         return self._uc.context_save()
 
-    def restore(self, saved: Any) -> None:  # noqa: ANN401 - see save()
+    def restore(self, saved: _Engine) -> None:
         """Back to saved registers."""
         self._uc.context_restore(saved)
 
     # Hooks -------------------------------------------------------------------------------------------------
 
-    def _on_interrupt(self, uc: Any, number: int, _data: object) -> None:
+    def _on_interrupt(self, uc: _Engine, number: int, _data: object) -> None:
         if number not in _INTERRUPTS:
             raise InternalError(f"Unicorn interrupt {number} at 0x{self.pc():08x} has no meaning here")
         self._why = _INTERRUPTS[number]
@@ -274,7 +296,7 @@ class Cpu:
             self._address = self.pc() | bool(thumb)
         uc.emu_stop()
 
-    def _on_invalid(self, uc: Any, _data: object) -> bool:
+    def _on_invalid(self, uc: _Engine, _data: object) -> bool:
         """WFE and YIELD arrive here too, with the pc behind them; they count as NOP."""
         pc, counter = self.pc(), self._executed + self._counter.value
         hint = pc >= 2 and bytes(uc.mem_read(pc - 2, 2)) in (b"\x20\xbf", b"\x10\xbf")
@@ -285,13 +307,19 @@ class Cpu:
         return False
 
     def _on_unmapped(
-        self, _uc: Any, _kind: int, address: int, _size: int, _value: int, _data: object
+        self, _uc: _Engine, _kind: int, address: int, _size: int, _value: int, _data: object
     ) -> bool:
         self._address = address
         return False
 
-    def _on_protected(self, uc: Any, _kind: int, address: int, size: int, value: int, _data: object) -> bool:
+    def _on_protected(
+        self, uc: _Engine, _kind: int, address: int, size: int, value: int, _data: object
+    ) -> bool:
         self._address = address
         if uc.reg_read(arm_const.UC_ARM_REG_XPSR) & _IT_BITS:
             uc.reg_write(arm_const.UC_ARM_REG_EPSR, _THUMB)  # or the next block would run as if conditional
-        return self._store is not None and self._store(address, size, value & (1 << 8 * size) - 1)
+        store = self._store
+        accepted = store is not None and self._guarded(
+            lambda: store(address, size, value & (1 << 8 * size) - 1)
+        )
+        return bool(accepted)

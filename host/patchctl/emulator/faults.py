@@ -1,4 +1,4 @@
-"""Stops 11 to 12 of 12. From what went wrong to the exception and fault status bits it means (ARMv7-M B1.5.14).
+"""Stops 11 to 12 of 12. From what went wrong to its exception and fault status bits (ARMv7-M B1.5.14).
 
 Takes a Stop; gives a Fault; keeps FaultRecords of what was taken. Next: core.py
 """
@@ -30,7 +30,7 @@ HFSR_DEBUGEVT: Final = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault before priorities are looked at: its own exception, CFSR bits, and the data's address if valid."""
+    """A fault before priorities are looked at: its own exception, CFSR bits, the data's address."""
 
     exception: int
     cfsr: int

@@ -104,7 +104,7 @@ class Flash:
         self.version = object()
 
     def cut_after(self, operations: int, shape: int = 0) -> None:
-        """Let `operations` more finish, tear the next by `shape` (0..15: 0 none of it, 1 all), raise PowerCut."""
+        """Let `operations` more finish, tear the next by `shape` (0..15; 0 none, 1 all), raise PowerCut."""
         if operations < 0 or not 0 <= shape < TORN_SHAPES:
             raise InputError(f"cut after {operations} operations with shape {shape}", hint="shapes are 0..15")
         self._cut_in = operations

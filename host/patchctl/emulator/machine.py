@@ -1,8 +1,8 @@
 """Stops 7 to 12 of 12. A whole emulated board: boards/*.toml and a firmware ELF become a machine that runs.
 
-Takes a Board, an image, perhaps flash contents; gives virtual time, a serial port, flash, memory, taken faults,
-snapshots, resets and power cuts. The same inputs give the same instructions, time and memory for any slicing.
-Next: core.py
+Takes a Board, an image, perhaps flash contents; gives virtual time, a serial port, flash, memory, taken
+faults, snapshots, resets and power cuts. The same inputs give the same instructions, time and memory for any
+slicing. Next: core.py
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from patchctl.emulator.cpu import Cpu, Reason, Stop
 from patchctl.emulator.devices import make_device
 from patchctl.emulator.devices.base import Bus, Device
 from patchctl.emulator.exceptions import Exceptions
-from patchctl.emulator.faults import Fault, FaultRecord, classify
+from patchctl.emulator.faults import FaultRecord, classify
 from patchctl.emulator.flash import Flash, flash_buffer
 from patchctl.emulator.image import load_image
 from patchctl.emulator.memory import Memory, Span
@@ -71,6 +71,7 @@ class Machine:
         self.symbols = self.image.symbols
         self.serial = SerialPort()
         self.resets = 0
+        self._stores: list[tuple[int, bytes]] = []
         self.flash = Flash(board.flash, flash_buffer(board.flash.bytes, flash_file))
         self.clock = Clock(chip.clock_hz, chip.cycles_per_instruction)
         self.cpu = Cpu(chip.core)
@@ -159,8 +160,8 @@ class Machine:
     def run(self, cycles: int | None = None, until: Callable[[], bool] | None = None) -> bool:
         """Run for `cycles`, or until `until()` holds (looked at whenever a device acts); True if it held.
 
-        Raises UnmodelledAccess, PowerCut (the board is off until power_cycle()), and InputError if the board sleeps
-        for ever and no time limit was given.
+        Raises UnmodelledAccess, PowerCut (the board is off until power_cycle()), and InputError if the board
+        sleeps for ever and no time limit was given.
         """
         end = NEVER if cycles is None else self.clock.now + cycles
         while self.clock.now < end:
@@ -174,12 +175,12 @@ class Machine:
         self.run(self.clock.cycles_of_us(us))
 
     def run_until_output(self, wanted: bytes, *, limit_us: int = 10_000_000) -> bytes:
-        """Run until the board has sent `wanted`; gives and takes all output up to there. InputError if it does not."""
+        """Run until the board has sent `wanted`; takes all output up to there. InputError if it does not."""
         output = self.serial.output
         if not self.run(self.clock.cycles_of_us(limit_us), lambda: wanted in output):
             state = self.core.lockup or f"pc 0x{self.core.pc:08x} {self.symbol_at(self.core.pc)}"
             raise InputError(
-                f"the board did not print {wanted!r} within {limit_us} us of virtual time: {bytes(output)[-200:]!r}",
+                f"no {wanted!r} within {limit_us} us of virtual time, but {bytes(output)[-200:]!r}",
                 where=self.board.name,
                 hint=f"{state}; faults: {self.faults or 'none'}",
             )
@@ -211,9 +212,19 @@ class Machine:
         self._handle(self._execute(1 if core.held_by_mask() else count))
 
     def _execute(self, count: int) -> Stop:
-        stop = self.cpu.run(self.core.pc, count)
+        try:
+            stop = self.cpu.run(self.core.pc, count)
+        finally:
+            self._settle_stores()
         self._account(stop)
         return stop
+
+    def _settle_stores(self) -> None:
+        """Unicorn overwrote what the flash model made of a store; put the model's result back."""
+        for address, data in self._stores:
+            self.flash.load(address, data)
+            self.cpu.forget_code(address, len(data))
+        self._stores.clear()
 
     def _account(self, stop: Stop) -> None:
         self.clock.instructions += stop.executed
@@ -283,7 +294,10 @@ class Machine:
         self.clock.stall(until - self.clock.now)
 
     def _store(self, address: int, size: int, value: int) -> bool:
-        return any(device.store(address, size, value) for device in self.devices.values())
+        accepted = any(device.store(address, size, value) for device in self.devices.values())
+        if accepted:
+            self._stores.append((address, self.flash.read(address, size)))
+        return accepted
 
     # Looking and touching ----------------------------------------------------------------------------------
 
@@ -361,4 +375,4 @@ class Machine:
         return (self.core, self.exceptions, self.system, self.serial, *self.devices.values())
 
 
-__all__ = ["Fault", "FaultRecord", "Machine", "Snapshot"]
+__all__ = ["FaultRecord", "Machine", "Snapshot"]

@@ -1,7 +1,7 @@
 """Stops 7 to 8 of 12. The host's end of a board's serial line.
 
-Takes bytes to send; gives bytes the board sent. The line carries them at the board's baud rate in virtual time;
-the device model at the other end takes and gives one byte at a time. Next: devices/nrf_uart.py
+Takes bytes to send; gives bytes the board sent. The line carries them at the board's baud rate in virtual
+time; the device model at the other end takes and gives one byte at a time. Next: devices/nrf_uart.py
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ void test_main(void)
     make_task(1, task1);
     PRIORITY(14) = 0xFF;
     PRIORITY(15) = 0x40;
-    SYST_RVR     = 10000 - 1;
+    SYST_RVR     = 1000 - 1;
     SYST_CVR     = 0;
     SYST_CSR     = 7;
     __asm volatile("msr psp, %0\n movs r0, #2\n msr control, r0\n isb\n" ::"r"(stacks[0] + 256) : "r0");

@@ -20,7 +20,7 @@ from patchctl.emulator.serial import SerialPort
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """The machine as devices see it. `kick` ends the slice before the next instruction; `pc` is the current one's."""
+    """The machine as devices see it. `kick` ends the slice after this instruction; `pc` is its address."""
 
     clock: Clock
     exceptions: Exceptions
@@ -64,11 +64,12 @@ class Device(Stateful):
 
     def store(self, address: int, size: int, value: int) -> bool:
         """The core stores into flash; only a flash controller accepts."""
+        del address, size, value  # for those who accept
         return False
 
 
 class NrfEvents(Device):
-    """Nordic's tasks and events: each event is a register, INTENSET and INTENCLR let events raise the line."""
+    """Nordic's tasks and events: each event is a register; INTENSET and INTENCLR let it raise the line."""
 
     state: ClassVar[tuple[str, ...]] = (*Device.state, "events", "interrupts")
     event_offsets: ClassVar[dict[str, int]] = {}

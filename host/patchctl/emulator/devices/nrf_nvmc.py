@@ -1,8 +1,8 @@
 """Stop 10 of 12. Nordic's flash controller (nRF52840 product specification, 4.3).
 
-Takes CONFIG, ERASEPAGE and stores straight into flash; gives changed flash and time. The core stands still while
-it executes from the flash that is busy; from RAM it may poll READY. A store that CONFIG does not allow, or that is
-no aligned word, is a bus fault (manual's text not seen). Next: ../flash.py
+Takes CONFIG, ERASEPAGE and stores straight into flash; gives changed flash and time. The core stands still
+while it executes from the flash that is busy; from RAM it may poll READY. A store that CONFIG does not allow,
+or that is no aligned word, is a bus fault (manual's text not seen). Next: ../flash.py
 """
 
 from __future__ import annotations

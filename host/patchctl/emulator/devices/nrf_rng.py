@@ -1,6 +1,6 @@
-"""Stop 8 of 12. Nordic's random number generator (nRF52840 product specification, 6.19), seeded so that runs repeat.
+"""Stop 8 of 12. Nordic's random number generator (nRF52840 product specification, 6.19).
 
-Takes START and STOP; gives a byte at a time with VALRDY. Next: base.py
+Seeded, so that runs repeat. Takes START and STOP; gives a byte at a time with VALRDY. Next: base.py
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stops 7 to 8 of 12. Nordic's UART without DMA (nRF51, nRF52; nRF52840 product specification, 6.33).
 
-Takes bytes from the line at the line's baud rate into a FIFO of six; sends what TXD is given at the configured
-rate. Next: ../serial.py
+Takes bytes from the line at the line's baud rate into a FIFO of six; sends what TXD is given at the
+configured rate. Next: ../serial.py
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Stop 11 of 12. The flash patch and breakpoint unit, revisions 1 and 2 (ARMv7-M C1.11, ARMv8-M D1.2).
 
-Takes register writes; gives `armed`, the addresses whose instructions must not execute. Remapping (REPLACE 00)
-and literal comparators are refused aloud. Comparators and FP_CTRL.ENABLE outlive a system reset (SEGGER UM08001
-8.8 warns of it; the manual's own text was not seen). Next: debug.py
+Takes register writes; gives `armed`, the addresses whose instructions must not execute. Remapping (REPLACE
+00) and literal comparators are refused aloud. Comparators and FP_CTRL.ENABLE outlive a system reset (SEGGER
+UM08001 8.8 warns of it; the manual's own text was not seen). Next: debug.py
 """
 
 from __future__ import annotations

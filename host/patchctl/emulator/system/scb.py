@@ -18,7 +18,8 @@ CPUID: Final = {"cortex-m4": 0x410F_C241, "cortex-m4f": 0x410F_C241, "cortex-m3"
 _KEY: Final = 0x05FA
 _FAULT_ENABLES: Final = {16: ex.MEM_MANAGE, 17: ex.BUS_FAULT, 18: ex.USAGE_FAULT}
 _ACTIVE_BITS: Final = {
-    0: ex.MEM_MANAGE, 1: ex.BUS_FAULT, 3: ex.USAGE_FAULT, 7: ex.SVCALL, 8: ex.DEBUG_MONITOR, 10: ex.PENDSV, 11: ex.SYSTICK,
+    0: ex.MEM_MANAGE, 1: ex.BUS_FAULT, 3: ex.USAGE_FAULT, 7: ex.SVCALL,
+    8: ex.DEBUG_MONITOR, 10: ex.PENDSV, 11: ex.SYSTICK,
 }  # fmt: skip
 _CCR_MODELLED: Final = (
     0x0000_0201  # STKALIGN, NONBASETHRDENA; the traps for unaligned and /0 are not modelled

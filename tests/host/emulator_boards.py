@@ -1,0 +1,63 @@
+"""Firmware of tests/host/emulator_firmware, compiled once a run, on emulated boards."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from patchctl.board import Board, load_board
+from patchctl.emulator import Machine
+
+SOURCES = Path(__file__).parent / "emulator_firmware"
+CORE_FLAGS = {
+    "cortex-m4f": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"),
+    "cortex-m0plus": ("-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
+}
+COMMON = ("-mthumb", "-O2", "-g", "-std=gnu11", "-ffreestanding", "-nostdlib", "-Wall", "-Werror")
+
+
+@cache
+def firmware(name: str, core: str = "cortex-m4f") -> bytes:
+    """The ELF of `name`.c with startup.c."""
+    with TemporaryDirectory() as folder:
+        elf = Path(folder) / "firmware.elf"
+        sources = [SOURCES / f"{name}.c", SOURCES / "startup.c"]
+        command = ["arm-none-eabi-gcc", *CORE_FLAGS[core], *COMMON, f"-T{SOURCES / 'board.ld'}", *sources]
+        subprocess.run([*command, "-o", elf, "-lgcc"], check=True)
+        return elf.read_bytes()
+
+
+def board_with(core: str = "cortex-m4f", *, masked_match: str = "hardfault") -> Board:
+    """The nRF52840 board, with another core or another fate of masked breakpoints."""
+    board = load_board("nrf52840dk")
+    fpb = board.chip.fpb
+    assert fpb is not None
+    unit = replace(fpb, masked_match=masked_match) if core == "cortex-m4f" else None
+    return replace(board, chip=replace(board.chip, core=core, fpb=unit))
+
+
+def probe(which: int, core: str = "cortex-m4f", *, board: Board | None = None, **variables: int) -> Machine:
+    """A machine about to run probe `which` of probes.c, with RAM variables set."""
+    machine = Machine(board or board_with(core), firmware("probes", core))
+    values = {
+        "which": which,
+        "fault_again": 0,
+        "monitor_limit": 1,
+        "monitor_hits": 0,
+        "trace": 0,
+        **variables,
+    }
+    for name, value in values.items():
+        if name in machine.symbols:
+            machine.write_memory(machine.symbols[name], value.to_bytes(4, "little"))
+    return machine
+
+
+def finish(machine: Machine, limit_us: int = 1_000_000) -> dict[str, int]:
+    """Run to the end; what the firmware said, by name."""
+    text = machine.run_until_output(b"done\n", limit_us=limit_us).decode()
+    pairs = [line.split("=") for line in text.splitlines() if "=" in line]
+    return {name: int(value, 16) for name, value in pairs}
