@@ -1,7 +1,7 @@
 """Stop 12 of 12. What a script on the board may know and decide about patches.
 
-Takes nothing from outside: patches arrive, are checked and armed without Python. Gives the list of patches, the
-runtime's counters, and the one decision left to policy: whether a patch on trial is kept.
+Takes nothing from outside: patches arrive, are checked and armed without Python. Gives the list of patches,
+the runtime's counters, and the one decision left to policy: whether a patch on trial is kept.
 
     import hotpatch
     for patch in hotpatch.patches():
@@ -40,7 +40,7 @@ def counters():
 
 
 def confirm(patch_id):
-    """Keep a patch that is on trial: it will be armed after a reset too. KeyError if there is no such patch."""
+    """Keep a patch that is on trial: armed after a reset too. KeyError if there is no such patch."""
     status = _hotpatch.confirm(patch_id)
     if status == _hotpatch.NOT_FOUND:
         raise KeyError(patch_id)
