@@ -192,9 +192,8 @@ class Machine:
     def _slice(self, end: int) -> None:
         """Do the next thing: a due device, a reset, an exception, sleep, a breakpoint, or instructions."""
         core, clock = self.core, self.clock
-        for device in self._timed:
-            while device.deadline <= clock.now:
-                device.fire()
+        if self._fire_due():
+            return  # so that run() looks at once at what a device did
         if self.system.scb.reset_requested:
             self.reset()
         self._apply_breakpoints()
@@ -210,6 +209,12 @@ class Machine:
         deadline = min(end, self._next_deadline())
         count = min(clock.instructions_until(deadline), self.slice_instructions)
         self._handle(self._execute(1 if core.held_by_mask() else count))
+
+    def _fire_due(self) -> bool:
+        due = [device for device in self._timed if device.deadline <= self.clock.now]
+        for device in due:
+            device.fire()
+        return bool(due)
 
     def _execute(self, count: int) -> Stop:
         try:
