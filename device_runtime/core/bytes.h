@@ -65,6 +65,17 @@ static inline bool hp_span_equal(hp_span_t one, const void *data, size_t size)
     return one.size == size && (size == 0U || memcmp(one.data, data, size) == 0);
 }
 
+/// Bytes of NUL-terminated text before its end.
+static inline uint32_t hp_text_bytes(const char *text)
+{
+    uint32_t size = 0;
+
+    while (text[size] != '\0') {
+        size++;
+    }
+    return size;
+}
+
 /// True if `size` bytes from `address` on lie inside `bytes` bytes from `start` on; nothing wraps.
 static inline bool hp_inside(uint32_t address, uint32_t size, uint32_t start, uint32_t bytes)
 {

@@ -149,7 +149,7 @@ void hp_cbor_expect_text(hp_cbor_t *self, const char *text)
 {
     const hp_item_t item = hp_cbor_next(self);
 
-    if (item.major != HP_MAJOR_TEXT || !hp_span_equal(item.content, text, strlen(text))) {
+    if (item.major != HP_MAJOR_TEXT || !hp_span_equal(item.content, text, hp_text_bytes(text))) {
         (void)fail(self, HP_STATUS_MALFORMED);
     }
 }
@@ -285,7 +285,7 @@ void hp_cbor_put_bytes(hp_cbor_writer_t *self, const void *data, uint32_t size)
 
 void hp_cbor_put_text(hp_cbor_writer_t *self, const char *text)
 {
-    const uint32_t size = (uint32_t)strlen(text);
+    const uint32_t size = hp_text_bytes(text);
 
     hp_cbor_put_head(self, HP_MAJOR_TEXT, size);
     put(self, (const uint8_t *)text, size);

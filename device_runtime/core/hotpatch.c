@@ -85,7 +85,7 @@ hp_status_t hp_patch_info(const hp_runtime_t *self, uint32_t index, hp_patch_inf
 
 hp_status_t hp_confirm(hp_runtime_t *self, const char *id)
 {
-    return hp_admit_confirm(self, (hp_span_t){(const uint8_t *)id, strlen(id)});
+    return hp_admit_confirm(self, (hp_span_t){(const uint8_t *)id, hp_text_bytes(id)});
 }
 
 uint32_t hp_counter(const hp_runtime_t *self, hp_counter_t counter)

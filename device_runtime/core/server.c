@@ -280,23 +280,20 @@ static void put_patches(hp_runtime_t *self, const hp_message_t *request)
 /// Whether the request's path is `path`; in it, a segment in braces stands for any.
 static bool path_is(const hp_message_t *request, const char *path)
 {
-    uint32_t index = 0;
-
-    while (true) {
-        const char *slash = strchr(path, '/');
-        const size_t size = slash == NULL ? strlen(path) : (size_t)(slash - path);
-        if (index == request->path_count || index == HP_COAP_PATH_MAX) {
-            return false;
+    for (uint32_t index = 0; index < request->path_count && index < HP_COAP_PATH_MAX; index++) {
+        size_t size = 0;
+        while (path[size] != '\0' && path[size] != '/') {
+            size++;
         }
         if (path[0] != '{' && !hp_span_equal(request->path[index], path, size)) {
             return false;
         }
-        index++;
-        if (slash == NULL) {
-            return index == request->path_count;
+        if (path[size] == '\0') {
+            return index + 1U == request->path_count;
         }
-        path = slash + 1;
+        path += size + 1U;
     }
+    return false;
 }
 
 static void serve_get(hp_runtime_t *self, const hp_message_t *request, represent_t represent)
