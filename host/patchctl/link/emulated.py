@@ -10,13 +10,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
 from patchctl.board import Board, load_board
-from patchctl.errors import LinkError, UsageError
+from patchctl.errors import InputError, LinkError, UsageError
 from patchctl.link.base import ClosesItself, Link
 from patchctl.package import keypage
+
+if TYPE_CHECKING:
+    from patchctl.emulator import Machine as EmulatedMachine
 
 SLICE_US = 1000
 BOOT_US_MAX = 500_000
@@ -48,9 +51,6 @@ class Machine(Protocol):
     def run_us(self, us: int) -> object:
         """Runs for `us` virtual microseconds."""
 
-    def flash_bytes(self) -> bytes:
-        """The whole flash."""
-
 
 @dataclass(frozen=True, slots=True)
 class Selector:
@@ -67,14 +67,14 @@ def parse_selector(rest: str) -> Selector:
     name, _, query = rest.partition("?")
     board = load_board(name)
     options = {key: values[-1] for key, values in parse_qs(query, keep_blank_values=True).items()}
-    image = Path(options.pop("image", "") or _default_image(name))
+    image = Path(options.pop("image", "") or default_image(name))
     files = {key: Path(options.pop(key)) if key in options else None for key in ("flash", "keys")}
     if options:
         raise UsageError(f"emulated boards have no option {min(options)!r}", hint="known: image, flash, keys")
     return Selector(board, image, files["flash"], files["keys"])
 
 
-def _default_image(board: str) -> Path:
+def default_image(board: str) -> Path:
     """The firmware this checkout builds for `board`."""
     relative = Path(_IMAGE.format(board=board))
     checkout = Path(__file__).resolve().parents[3]
@@ -93,13 +93,13 @@ def _read(path: Path, hint: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as problem:
-        raise LinkError(f"cannot read: {problem.strerror}", where=str(path), hint=hint) from problem
+        raise InputError(f"cannot read: {problem.strerror}", where=str(path), hint=hint) from problem
 
 
-def build_machine(selector: Selector) -> Machine:
-    """A powered board with that firmware, flash and keys; LinkError if a file is missing."""
+def build_machine(selector: Selector) -> EmulatedMachine:
+    """A powered board with that firmware, flash and keys; InputError if a file is missing."""
     try:
-        from patchctl.emulator import Machine as EmulatedMachine
+        from patchctl.emulator import Machine as Emulated
     except ImportError as problem:
         raise LinkError(
             f"emulated boards need a package that is not installed ({problem.name})",
@@ -107,10 +107,8 @@ def build_machine(selector: Selector) -> Machine:
             hint="pip install 'patchctl[sim]'",
         ) from problem
     image = _read(selector.image, f"build it with: make -C device_runtime BOARD={selector.board.name}")
-    flash = selector.flash.read_bytes() if selector.flash and selector.flash.exists() else None
     keys = key_page_from(selector.keys, selector.board) if selector.keys else None
-    machine: Machine = EmulatedMachine(selector.board, image, flash=flash, provisioning=keys)
-    return machine
+    return Emulated(selector.board, image, flash_file=selector.flash, provisioning=keys)
 
 
 class EmulatedLink(ClosesItself):
@@ -118,18 +116,17 @@ class EmulatedLink(ClosesItself):
 
     repeatable = True
 
-    def __init__(self, machine: Machine, board_name: str, flash: Path | None = None) -> None:
+    def __init__(self, machine: Machine, board_name: str) -> None:
         self.machine = machine
         self.board_name = board_name
         self.name = f"sim:{board_name}"
-        self._flash = flash
-        self._open = True
+        self._boot_text = b""
 
     @classmethod
     def open(cls, rest: str) -> Link:
         """Powers a board up and lets its firmware start."""
         selector = parse_selector(rest)
-        link = cls(build_machine(selector), selector.board.name, selector.flash)
+        link = cls(build_machine(selector), selector.board.name)
         link.boot()
         return link
 
@@ -142,8 +139,6 @@ class EmulatedLink(ClosesItself):
             said += heard
             quiet_us = 0 if heard else quiet_us + SLICE_US
         self._boot_text = said
-
-    _boot_text = b""
 
     def take_boot_text(self) -> bytes:
         """What the firmware printed while it started."""
@@ -168,9 +163,4 @@ class EmulatedLink(ClosesItself):
         self.machine.serial.feed(data)
 
     def close(self) -> None:
-        """Keeps the flash if it has a file; the file changes all at once or not at all."""
-        if self._open and self._flash is not None:
-            part = self._flash.with_name(self._flash.name + ".part")
-            part.write_bytes(self.machine.flash_bytes())
-            part.replace(self._flash)
-        self._open = False
+        """Nothing to give back: a flash file holds every finished write already."""

@@ -93,9 +93,7 @@ def _open_failure(path: str, problem: Exception) -> LinkError:
     number = getattr(problem, "errno", None)
     text = str(problem)
     if number == errno.ENOENT or "FileNotFoundError" in text:
-        return LinkError(
-            "no such port", where=where, hint="is the board plugged in? list ports with: patchctl ports"
-        )
+        return LinkError("no such port", where=where, hint=_ports_hint())
     if number == errno.EACCES and "Permission" in text:
         return LinkError(
             "you may not open this port", where=where, hint="join its group (often dialout) and log in again"

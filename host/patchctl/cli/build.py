@@ -1,0 +1,97 @@
+"""Stops 2 to 6 of 12. `patchctl build` and `patchctl verify`: from a patch's folder to signed containers.
+
+Takes a folder, a board and its firmware's ELF; gives install and undo in one go, or the verifier's
+findings. Next: patchctl/pipeline.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from patchctl.board import load_board
+from patchctl.cli.options import BoardName, Compiler, FirmwareFile, reporter_of, undo_path
+from patchctl.errors import InputError, PatchRejected
+from patchctl.firmware import load_firmware
+from patchctl.package.envelope import seal_patch
+from patchctl.package.signing import load_signing_key
+from patchctl.pipeline import build_patch, verify_patch
+
+Folder = Annotated[
+    Path, typer.Argument(metavar="PATCH_FOLDER", help="The folder with patch.c and patch.toml.")
+]
+
+
+def build(
+    context: typer.Context,
+    folder: Folder,
+    board: BoardName,
+    firmware: FirmwareFile,
+    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The private key to sign with.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="The container; PATCH.suit unless given."),
+    ] = None,
+    cc: Compiler = None,
+) -> None:
+    """Compile, verify and sign a patch: FILE.suit installs it, FILE.undo.suit takes it out."""
+    reporter = reporter_of(context)
+    facts = load_board(board)
+    signing_key = load_signing_key(key)
+    patch = build_patch(folder, facts, firmware, cc=cc)
+    install, undo = seal_patch(patch, facts.class_id, signing_key)
+    path = out if out is not None else Path(f"{patch.id}.suit")
+    for place, container in ((undo_path(path), undo), (path, install)):
+        _write(place, container)
+    build_id = patch.build_id.hex()
+    reporter.event(
+        "container",
+        patch=patch.id,
+        sequence=patch.sequence,
+        board=board,
+        build_id=build_id,
+        install=str(path),
+        undo=str(undo_path(path)),
+        install_bytes=len(install),
+        undo_bytes=len(undo),
+    )
+    reporter.say(
+        f"{path}: {patch.id} {patch.sequence} for {board}, build {build_id[:12]}, {len(install)} bytes;"
+        f" undo in {undo_path(path)}"
+    )
+
+
+def verify(
+    context: typer.Context, folder: Folder, board: BoardName, firmware: FirmwareFile, cc: Compiler = None
+) -> None:
+    """Prove a patch safe and bounded for one board and build, or say why not."""
+    reporter = reporter_of(context)
+    verification = verify_patch(folder, load_board(board), load_firmware(firmware), cc=cc)
+    report = verification.report
+    for finding in report.findings:
+        reporter.event(
+            "finding", where=finding.where, kind=finding.kind, says=finding.says, hint=finding.hint
+        )
+        reporter.say(finding.render())
+    if report.program is None:
+        count = len(report.findings)
+        raise PatchRejected(f"rejected: {count} finding{'' if count == 1 else 's'}", where=str(folder))
+    steps, stack = report.program.worst_case_steps, report.program.stack_bytes
+    reporter.event(
+        "verified", worst_case_steps=steps, stack_bytes=stack, steps_analyzed=report.steps_analyzed
+    )
+    reporter.say(
+        f"{folder}: accepted; at most {steps} instructions and {stack} bytes of stack in one run"
+        f" ({report.steps_analyzed} steps analyzed)"
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as problem:
+        raise InputError(
+            f"cannot write: {problem.strerror}", where=str(path), hint="choose a file with -o"
+        ) from problem
