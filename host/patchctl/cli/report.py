@@ -83,14 +83,20 @@ class Reporter:
     def progress(self, what: str) -> Iterator[ProgressCallback]:
         """A bar for people at a terminal, and events for programs."""
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.people, transient=False) as bar:
+        bar = Progress(*columns, console=self.people)
 
-            def advance(taken_bytes: int, total_bytes: int) -> None:
-                task = bar.task_ids[0] if bar.task_ids else bar.add_task(what)
-                bar.update(task, completed=taken_bytes, total=total_bytes)
-                self.event("progress", taken_bytes=taken_bytes, total_bytes=total_bytes)
+        def advance(taken_bytes: int, total_bytes: int) -> None:
+            if not bar.task_ids:
+                bar.add_task(what)
+                bar.start()
+            bar.update(bar.task_ids[0], completed=taken_bytes, total=total_bytes)
+            self.event("progress", taken_bytes=taken_bytes, total_bytes=total_bytes)
 
+        try:
             yield advance
+        finally:
+            if bar.task_ids:
+                bar.stop()
 
 
 def _plain(value: object) -> str:
