@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from patchctl.contract import VENDOR_NAME
 from patchctl.errors import ConfigError
 
+_NULL_BYTES = 8
 VENDOR_ID = uuid.uuid5(uuid.NAMESPACE_DNS, VENDOR_NAME)
 
 
@@ -200,9 +201,14 @@ class Board:
 
     @property
     def readable(self) -> tuple[tuple[int, int], ...]:
-        """(address, bytes) a program may read: RAM and code flash, less store and key page."""
+        """(address, bytes) a program may read: RAM and code flash, less store and key page.
+
+        The first bytes at address zero are left out: C cannot tell a pointer there from no memory, and a null
+        pointer in firmware is a bug to be noticed.
+        """
+        code = max(self.flash.address, _NULL_BYTES)
         rams = [(region.address, region.bytes) for region in self.chip.region if "w" in region.access]
-        return ((self.flash.address, self.firmware_bytes_max), *rams)
+        return ((code, self.store.address - code), *rams)
 
 
 def boards_folder() -> Path:
