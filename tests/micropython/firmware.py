@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from elftools.elf.elffile import ELFFile
 from patchctl.board import load_board
 from patchctl.emulator import Machine
 
@@ -63,3 +64,11 @@ def booted() -> Machine:
     machine = Machine(load_board(BOARD), firmware_elf())
     machine.run_until_output(PROMPT)
     return machine
+
+
+@cache
+def firmware_build_id() -> bytes:
+    """The build-id in the image's note."""
+    with firmware_elf().open("rb") as stream:
+        note = ELFFile(stream).get_section_by_name(".note.gnu.build-id")
+        return bytes.fromhex(next(iter(note.iter_notes()))["n_desc"])
