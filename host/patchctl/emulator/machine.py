@@ -28,7 +28,7 @@ from patchctl.emulator.memory import Memory, Span
 from patchctl.emulator.registers import unmodelled
 from patchctl.emulator.serial import SerialPort
 from patchctl.emulator.system.space import SYSTEM_ADDRESS, SYSTEM_BYTES, SystemSpace
-from patchctl.errors import InputError
+from patchctl.errors import InputError, InternalError
 
 SLICE: Final = 100_000
 _WFI: Final = b"\x30\xbf"
@@ -72,6 +72,7 @@ class Machine:
         self.serial = SerialPort()
         self.resets = 0
         self._stores: list[tuple[int, bytes]] = []
+        self._flash_copy: tuple[object, bytes] = (None, b"")
         self.flash = Flash(board.flash, flash_buffer(board.flash.bytes, flash_file))
         self.clock = Clock(chip.clock_hz, chip.cycles_per_instruction)
         self.cpu = Cpu(chip.core)
@@ -95,7 +96,6 @@ class Machine:
                 spans.append(Span(region.address, mmap.mmap(-1, region.bytes), "w" in region.access))
             self.cpu.map_memory(region.address, spans[-1].buffer, region.access)
         self.memory = Memory(spans)
-        self._rams = [span.buffer for span in spans if span.writable]
 
     def _map_devices(self) -> None:
         bus = Bus(
@@ -134,8 +134,10 @@ class Machine:
     def power_cycle(self) -> None:
         """Off and on: RAM holds noise, all state is lost but flash and the clock, which counts on."""
         noise = random.Random(self.seed)
-        for ram in self._rams:
-            ram[:] = noise.randbytes(len(ram))
+        for span in self.memory.spans:
+            if span.writable:
+                span.buffer[:] = noise.randbytes(len(span.buffer))
+                self.cpu.forget_code(span.address, len(span.buffer))
         self.flash.cut_never()
         self.system.power_on()
         self._restart()
@@ -151,8 +153,6 @@ class Machine:
         self.core.reset_state()
         for device in self.devices.values():
             device.reset()
-        for span in self.memory.spans:
-            self.cpu.forget_code(span.address, len(span.buffer))
         self.core.start(self.board.flash.address)
 
     # Running -----------------------------------------------------------------------------------------------
@@ -245,6 +245,8 @@ class Machine:
             )
         if stop.reason is Reason.EARLY:
             core.sleeping = stop.pc not in self._armed and self.memory.read(stop.pc - 2, 2) == _WFI
+            if not (core.sleeping or stop.executed or stop.pc in self._armed):
+                raise InternalError(f"Unicorn stands still at 0x{stop.pc:08x} for no reason we know")
         elif stop.reason is Reason.SVC:
             core.supervisor_call()
         elif stop.reason is Reason.EXC_RETURN:
@@ -357,10 +359,12 @@ class Machine:
 
     def snapshot(self) -> Snapshot:
         """This moment."""
-        ram = tuple(bytes(buffer) for buffer in self._rams)
+        ram = tuple(bytes(span.buffer) for span in self.memory.spans if span.writable)
         states = tuple(part.save() for part in self._parts())
         time = (self.clock.instructions, self.clock.stalled_cycles)
-        return Snapshot(self.cpu.save(), ram, self.flash_bytes(), self.flash.version, states, time)
+        if self._flash_copy[0] is not self.flash.version:
+            self._flash_copy = (self.flash.version, self.flash_bytes())
+        return Snapshot(self.cpu.save(), ram, self._flash_copy[1], self.flash.version, states, time)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to a moment of this machine."""
