@@ -197,3 +197,48 @@ def test_a_store_to_flash_without_write_enable_is_a_bus_fault_and_changes_nothin
     assert finish(machine) == {"hardfault": FORCED}
     assert only_fault(machine).bfar == 0xE_0000
     assert machine.flash.operations == 0
+
+
+def test_wfi_ends_under_primask_and_the_handler_waits():
+    assert finish(probe(25)) == {"handler ran": 0, "handler ran then": 1}
+
+
+def test_an_illegal_exc_return_is_an_invalid_pc():
+    machine = probe(26)
+    assert finish(machine) == {"hardfault": FORCED}
+    assert only_fault(machine).cfsr == 1 << 18
+
+
+def test_unprivileged_threads_take_exceptions_and_stay_unprivileged():
+    assert finish(probe(27)) == {"control": 3}
+
+
+def test_systick_and_the_cycle_counter_agree_with_time():
+    said = finish(probe(28))
+    assert 400 < said["cycles"] < 2000
+    assert said["value"] < 1000
+    assert said["flag"] == (said["cycles"] > 1000)
+
+
+def test_a_frame_that_cannot_be_stacked_is_a_stacking_error():
+    machine = probe(29)
+    machine.run_us(1000)
+    assert machine.faults[0].cfsr & 1 << 12
+    assert machine.faults[0].exception == 3
+
+
+def test_random_bytes_repeat_with_the_seed():
+    assert finish(probe(30)) == finish(probe(30)) != {"random": 0}
+
+
+def test_code_in_ram_may_change_itself():
+    assert finish(probe(31)) == {"first": 1, "second": 2}
+
+
+def test_code_that_the_host_changes_is_translated_anew():
+    machine = probe(5)
+    snapshot = machine.snapshot()
+    assert finish(machine)["victim"] == 2
+    machine.restore(snapshot)
+    machine.write_memory(machine.symbols["victim"], b"\x05\x30")  # adds r0, #5
+    assert finish(machine)["victim"] == 6

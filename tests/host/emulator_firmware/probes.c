@@ -158,6 +158,83 @@ static void breakpoint(uint32_t address)
     arm(0, address);
 }
 extern char it_at[], undefined_at[], unmasked_at[];
+
+/// Pends PendSV under PRIMASK: WFI must end, and the handler must wait.
+static void wait_masked(void)
+{
+    irq_pc = 0;
+    __asm volatile("cpsid i" ::: "memory");
+    ICSR = 1u << 28;
+    __asm volatile("dsb\n wfi" ::: "memory");
+    uint32_t early = irq_pc;
+    __asm volatile("cpsie i" ::: "memory");
+    say("handler ran", early != 0);
+    say("handler ran then", irq_pc != 0);
+}
+
+__attribute__((naked)) void NMI_Handler(void)
+{
+    __asm volatile("ldr r0, =0xFFFFFFF0\n bx r0");
+}
+
+static uint32_t svcs, thread_control, stack[64];
+
+/// Unprivileged thread mode on the process stack: exceptions must come and go as in privileged mode.
+__attribute__((naked, noinline)) static void unprivileged(uint32_t *process_stack, uint32_t *control)
+{
+    __asm volatile("msr psp, r0\n movs r0, #3\n msr control, r0\n isb\n svc #0\n svc #0\n svc #0\n"
+                   " mrs r0, control\n str r0, [r1]\n svc #0\n b .");
+}
+
+void SVC_Handler(void)
+{
+    if (++svcs == 4) {
+        say("control", thread_control);
+        halt();
+    }
+}
+
+static void timers(void)
+{
+    SYST_RVR = 999;
+    SYST_CVR = 0;
+    SYST_CSR = 5;
+    DEMCR |= 1u << 24;
+    REG(0xE0001004u) = 0;
+    REG(0xE0001000u) = 1;
+    for (volatile int i = 0; i < 100; i++) {
+    }
+    uint32_t cycles = REG(0xE0001004u), value = SYST_CVR, flag = SYST_CSR >> 16;
+    say("cycles", cycles);
+    say("value", value);
+    say("flag", flag);
+}
+
+static void randoms(void)
+{
+    uint32_t sum     = 0;
+    REG(RNG + 0x000) = 1;
+    for (uint32_t i = 0; i < 4; i++) {
+        while (REG(RNG + 0x100) == 0) {
+        }
+        REG(RNG + 0x100) = 0;
+        sum              = sum << 8 | REG(RNG + 0x508);
+    }
+    say("random", sum);
+}
+
+static void code_in_ram(void)
+{
+    volatile uint16_t *code = (volatile uint16_t *)0x2003E000u;
+    uint32_t (*run)(void)   = (uint32_t (*)(void))0x2003E001u;
+    code[0]                 = 0x2001; /* movs r0, #1 */
+    code[1]                 = 0x4770; /* bx lr */
+    uint32_t first          = run();
+    code[0]                 = 0x2002; /* movs r0, #2 */
+    __asm volatile("dsb\n isb" ::: "memory");
+    say("first", first);
+    say("second", run());
+}
 #endif
 
 void test_main(void)
@@ -232,6 +309,16 @@ void test_main(void)
         undefined();
         break;
     case 23: REG(0x40002000u + 0x56C) = 1; break;
+    case 25: wait_masked(); break;
+    case 26: ICSR = 1u << 31; break;
+    case 27:
+        svcs = 0;
+        unprivileged(stack + 64, &thread_control);
+        break;
+    case 28: timers(); break;
+    case 29: __asm volatile("msr msp, %0\n svc #0" ::"r"(0x30000000u)); break;
+    case 30: randoms(); break;
+    case 31: code_in_ram(); break;
     case 24: FP_COMP(0) = 1; break;
 #endif
     default: say("no such probe", which);

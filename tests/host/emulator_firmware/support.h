@@ -7,6 +7,7 @@
 #define REG(address)        (*(volatile uint32_t *)(address))
 #define REG8(address)       (*(volatile uint8_t *)(address))
 #define UART                0x40002000u
+#define RNG                 0x4000D000u
 #define NVMC                0x4001E000u
 #define ICSR                REG(0xE000ED04u)
 #define VTOR                REG(0xE000ED08u)
