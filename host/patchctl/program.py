@@ -33,6 +33,7 @@ SUB_PROGRAM_SECTION = ".text"
 _ADDRESS_64, _CALL = 1, 10  # relocation kinds of eBPF (LLVM, Documentation/bpf/llvm_reloc.rst)
 _SOURCE_DATA, _SOURCE_SUB_PROGRAM = 6, 1
 _DATA_ALIGNMENT = 8
+_OUR_HEADER = "hotpatch/patch.h"  # its inlined lines say nothing to a patch's author
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +283,12 @@ class _Loader:
         tables = line_table(btf.data, extension.data, self._elf.where)
         lines: dict[int, SourceLine] = {}
         for section in self._code_sections:
-            current = None
+            current: SourceLine | None = None
             table = tables.get(section.name, {})
             for offset in range(0, len(section.data), INSTRUCTION_BYTES):
-                current = table.get(offset, current)
+                line = table.get(offset)
+                if line is not None and (current is None or not line.file.endswith(_OUR_HEADER)):
+                    current = line
                 if current is not None:
                     lines[self._code_bases[section.index] + offset] = current
         return lines

@@ -63,6 +63,7 @@ def compile_source(source: Path, header: str = "", *, cc: str | None = None) -> 
             *_OPTIONS,
             f"-I{include_folder()}",
             f"-ffile-prefix-map={folder}=.",
+            f"-ffile-prefix-map={source.parent.resolve()}={source.parent}",  # as the user wrote it
             "-include",
             str(generated),
             "-c",

@@ -4,7 +4,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
 from patchctl.assembly import assemble
 from patchctl.binding import BoundProgram
 from patchctl.btf import SourceLine

@@ -4,7 +4,6 @@ import itertools
 import random
 
 import pytest
-
 from patchctl.verifier.bits import Bits, anything, calculate, exactly, join, meet, tighten, to_signed, within
 from patchctl.verifier.compare import OPPOSITE, assume
 

@@ -7,7 +7,6 @@ interpreter on random and on extreme registers.
 import random
 
 import pytest
-
 from patchctl.assembly import assemble
 from patchctl.binding import BoundProgram
 from patchctl.contract import CONTEXT_BYTES, Fault, Verdict

@@ -145,7 +145,7 @@ class _Analysis:
             current = join_states(again)
             if self.steps > STEPS_MAX or same(before, current):
                 break
-        slot, instruction = self._flow.blocks[loop.head].body[0]
+        slot, instruction = self._flow.blocks[loop.head].body[-1]
         self.transfer.report(
             Finding(
                 slot,

@@ -1,0 +1,108 @@
+"""Objects become programs: references resolved, firmware symbols still names, the rest refused."""
+
+import pytest
+from patchctl.contract import Op
+from patchctl.errors import InputError
+from patchctl.isa import SOURCE_DATA, decode
+from patchctl.program import SymbolReference, load_program
+from patchctl.source import compile_source
+
+HEAD = "#include <hotpatch/patch.h>\nextern const u8 thing[];\n"
+
+
+def loaded(folder, body):
+    source = folder / "patch.c"
+    source.write_text(HEAD + body)
+    return load_program(compile_source(source), "patch.c")
+
+
+def wide_loads(program):
+    return [i for i in decode(program.code) if i.op is Op.LDDW]
+
+
+def test_firmware_symbols_stay_named(tmp_path):
+    program = loaded(tmp_path, "HP_PATCH(p) { context->r[0] = HP_ADDRESS(thing + 12); return 0; }")
+
+    assert list(program.symbols.values()) == [SymbolReference("thing", 0)]  # clang adds 12 in code
+    assert program.name == "p"
+    assert program.data == b""
+
+
+def test_constant_texts_become_offsets_into_the_data_section(tmp_path):
+    program = loaded(
+        tmp_path, 'HP_PATCH(p) { context->r[0] = HP_TEXT("one"); context->r[1] = HP_TEXT("two"); return 0; }'
+    )
+
+    texts = [program.data[i.imm_high :].split(b"\0")[0] for i in wide_loads(program)]
+    assert sorted(texts) == [b"one", b"two"]
+    assert all(i.src == SOURCE_DATA and i.imm == 0 for i in wide_loads(program))
+
+
+def test_sub_programs_are_laid_out_behind_the_entry(tmp_path):
+    program = loaded(
+        tmp_path,
+        "__attribute__((noinline)) static u32 first(u32 a) { return hp_firmware_u32(a) + 1; }\n"
+        "__attribute__((noinline)) static u32 second(u32 a) { return first(a) + hp_firmware_u32(a + 4); }\n"
+        "HP_PATCH(p) { return hp_return(second(context->r[0])); }",
+    )
+
+    slots, at = {}, 0
+    for instruction in decode(program.code):
+        slots[at] = instruction
+        at += instruction.slots
+    calls = [(slot, i) for slot, i in slots.items() if i.is_local_call]
+    starts = [slot + 1 + i.imm for slot, i in calls]
+    ends = {slot + 1 for slot, i in slots.items() if i.op is Op.EXIT}
+    assert len(calls) == 2
+    assert all(start in ends for start in starts)
+
+
+def test_every_instruction_has_a_line(tmp_path):
+    program = loaded(tmp_path, "HP_PATCH(p)\n{\n    return hp_return(context->r[3]);\n}\n")
+
+    assert {line.line for line in program.lines.values()} >= {5}
+    assert set(program.lines) == set(range(0, len(program.code), 8))
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("u32 count; HP_PATCH(p) { return hp_return(++count); }", "variables outside its function"),
+        (
+            "static u32 count = 3; HP_PATCH(p) { return hp_return(++count); }",
+            "variables outside its function",
+        ),
+        ("u64 p(void) { return 0; }", "no patch function"),
+        ("HP_PATCH(p) { return 0; } HP_PATCH(q) { return 1; }", "2 patch functions"),
+        ("extern u32 other(u32); HP_PATCH(p) { return hp_return(other(1)); }", "'other' is called"),
+        (
+            "static const u8 *const table[] = {thing, thing + 1};\n"
+            "HP_PATCH(p) { context->r[0] = HP_ADDRESS(table[context->r[1] & 1]); return 0; }",
+            "constant data holds the address of 'thing'",
+        ),
+        (
+            'struct { u32 type; } m __attribute__((section(".maps")));\n'
+            "HP_PATCH(p) { return hp_return(m.type); }",
+            "maps are not supported",
+        ),
+    ],
+)
+def test_what_is_not_supported_is_refused_with_the_reason(tmp_path, body, told):
+    with pytest.raises(InputError) as refusal:
+        loaded(tmp_path, body)
+
+    assert told in refusal.value.what
+
+
+def test_call_of_the_firmware_is_refused_at_its_line(tmp_path):
+    with pytest.raises(InputError) as refusal:
+        loaded(tmp_path, "extern u32 other(u32);\nHP_PATCH(p)\n{\n    return hp_return(other(1));\n}\n")
+
+    assert refusal.value.where.startswith(f"{tmp_path}/patch.c:6:")
+
+
+def test_object_of_another_machine_is_refused(tiny_elf):
+    with pytest.raises(InputError) as refusal:
+        load_program(tiny_elf.read_bytes(), "firmware.elf")
+
+    assert refusal.value.what == "this is not an eBPF object"
