@@ -6,16 +6,22 @@ patchctl/emulator/terminal.py
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from patchctl.board import load_board
 from patchctl.cli.options import reporter_of
+from patchctl.cli.report import Reporter
 from patchctl.errors import LinkError
 from patchctl.link import emulated
+
+if TYPE_CHECKING:  # the emulator needs a package that the other commands do not
+    from patchctl.emulator import Machine
 
 app = typer.Typer(help="Emulated boards.")
 
@@ -41,7 +47,10 @@ def run(
         Path | None, typer.Option("--pty-link", metavar="PATH", help="A stable name for the pseudo-terminal.")
     ] = None,
 ) -> None:
-    """Run a board's serial port until Ctrl-C; the first line printed is how to reach it."""
+    """Run a board's serial port until Ctrl-C; SIGHUP is its reset button.
+
+    The first line printed is how to reach it; then come the faults its firmware takes.
+    """
     from patchctl.emulator.terminal import PtyLine, TcpLine, run_line
 
     reporter = reporter_of(context)
@@ -56,11 +65,40 @@ def run(
     reporter.event("line", path=path, selector=selector)
     reporter.say(selector)
     try:
-        run_line(machine, line, lambda: False, time.monotonic)
+        run_line(machine, line, Watch(machine, reporter), time.monotonic)
     finally:
         line.close()
         if pty_link is not None and pty_link.is_symlink():
             pty_link.unlink()
+
+
+class Watch:
+    """Between two steps of the board: reports the faults it took, and presses its reset button."""
+
+    def __init__(self, machine: Machine, reporter: Reporter) -> None:
+        self._machine = machine
+        self._reporter = reporter
+        self._seen = len(machine.faults)
+        self._reset_wanted = False
+        signal.signal(signal.SIGHUP, self._want_reset)
+
+    def _want_reset(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._reset_wanted = True
+
+    def __call__(self) -> bool:
+        """Never a reason to stop."""
+        for fault in self._machine.faults[self._seen :]:
+            where = self._machine.symbol_at(fault.pc)
+            self._reporter.event("fault", exception=fault.exception, pc=fault.pc, function=where)
+            self._reporter.say(f"fault: exception {fault.exception} at 0x{fault.pc:08x} in {where}")
+        self._seen = len(self._machine.faults)
+        if self._reset_wanted:
+            self._reset_wanted = False
+            self._machine.reset()
+            self._reporter.event("reset")
+            self._reporter.say("reset")
+        return False
 
 
 def _linked(path: str, link: Path | None) -> str:
