@@ -1,0 +1,87 @@
+"""core/vm.c as Thumb code on the four cores: the same answers, and no access that a real one would refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("unicorn", reason="emulated cores need the sim extra")
+
+from patchctl.contract import Fault
+from patchctl.reference import Region, Space, run
+
+from tests import bpf_conformance as suite
+from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE, vectors
+from tests.random_programs import random_program
+from tests.thumb_engine import CORES, build
+
+SUITE_FILES = sorted((suite.FOLDER / "tests").glob("*.data"))
+C_STACK_BYTES_MAX = 256
+
+
+@pytest.fixture(scope="module", params=CORES)
+def engine(request, tmp_path_factory):
+    return build(request.param, tmp_path_factory.mktemp("thumb"))
+
+
+def test_vectors_give_their_results_without_a_refused_access(engine):
+    for vector in vectors():
+        if vector.status:
+            continue
+        space = vector.space()
+
+        outcome = engine.run(
+            vector.code, space, fuel=vector.fuel, frame_bytes=vector.frame_bytes, helpers=vector.helpers
+        )
+
+        assert outcome.fault is vector.fault, vector.name
+        assert vector.result in (None, outcome.registers[0]), vector.name
+        assert vector.fuel_left in (None, outcome.fuel), vector.name
+        assert vector.context_after in (None, bytes(space.context.data)), vector.name
+    assert engine.bad_accesses == []
+
+
+@pytest.mark.skipif(not SUITE_FILES, reason="bpf_conformance absent: 214 files not run")
+def test_public_suite_passes_on_the_core(engine):
+    wrong = {}
+    for path in SUITE_FILES:
+        case = suite.load(path)
+        # One byte off: a packet on a board lies where it lies.
+        context = Region(CONTEXT + 1 if case.memory else 0, bytearray(case.memory))
+        space = Space(Region(STACK, bytearray(512)), context)
+        outcome = engine.run(case.code, space, fuel=100_000, frame_bytes=64, helpers=frozenset({5}))
+        if (outcome.fault, outcome.registers[0]) != (Fault.NONE, case.result):
+            wrong[case.name] = (outcome.fault, hex(outcome.registers[0]))
+
+    assert wrong == {}
+    assert engine.bad_accesses == []
+
+
+def test_random_programs_agree_with_the_reference(engine):
+    for seed in range(100):
+        code, fuel = random_program(seed), (7, 40, 150)[seed % 3]
+        spaces = [
+            Space(
+                Region(STACK, bytearray(64)),
+                Region(CONTEXT + 1, bytearray(range(seed, seed + 16))),
+                Region(DATA + 3, bytearray(b"\x81\x82\x83\x84\x85\x86\x87\x88")),
+                [Region(READABLE, bytearray(range(32)))],
+                [Region(WRITABLE, bytearray(range(16)))],
+            )
+            for _ in range(2)
+        ]
+
+        expected = run(code, spaces[0], fuel=fuel, frame_bytes=16)
+        actual = engine.run(code, spaces[1], fuel=fuel, frame_bytes=16)
+
+        assert (actual.fault, actual.fuel) == (expected.fault, expected.fuel), seed
+        assert spaces[0] == spaces[1], seed
+        assert expected.fault is Fault.FUEL or actual.registers == expected.registers, seed
+    assert engine.bad_accesses == []
+
+
+def test_c_stack_of_a_run_is_within_its_budget(engine):
+    for vector in vectors():
+        if vector.status == 0:
+            engine.run(vector.code, vector.space(), fuel=vector.fuel, frame_bytes=vector.frame_bytes)
+
+    assert 0 < engine.stack_bytes <= C_STACK_BYTES_MAX

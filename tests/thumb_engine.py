@@ -1,0 +1,131 @@
+"""Stop 12 of 12. The board's engine as Thumb code, on an emulated core that refuses what real ones refuse.
+
+Takes what tests/engine.py takes; gives the same. Unicorn does not fault on unaligned accesses, so every
+access is looked at: on M0+ it must be aligned, elsewhere LDRD, STRD, LDM and STM must be.
+Next: device_runtime/core/vm.c
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from patchctl.contract import Fault
+from patchctl.reference import Outcome, Region, Space
+from unicorn import (
+    UC_ARCH_ARM,
+    UC_HOOK_MEM_READ,
+    UC_HOOK_MEM_WRITE,
+    UC_MODE_MCLASS,
+    UC_MODE_THUMB,
+    Uc,
+    arm_const,
+)
+
+from tests.engine import INCLUDES, ROOT, SOURCES, WARNINGS
+
+CORES = {
+    "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
+    "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
+}
+_FLASH, _FLASH_BYTES = 0x00000000, 0x80000
+_RAM, _RAM_BYTES = 0x20000000, 0x10000
+_OWN, _OWN_BYTES = 0x30000000, 0x10000  # what the engine itself needs: its stack, the record, the program
+_RETURN = 0x00070000
+_PROGRAM, _SPACE, _VM, _RANGES, _CODE, _STACK_END = (
+    _OWN + n for n in (0, 0x100, 0x200, 0x400, 0x800, 0x10000)
+)
+_LIMIT = 50_000_000
+_VM_AFTER = "<11Q5I"  # registers, program, space, pc, fuel, depth
+_REGISTERS = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
+
+
+class ThumbEngine:
+    """The engine on one core."""
+
+    def __init__(self, core: str, elf: Path) -> None:
+        self._core = core
+        with elf.open("rb") as stream:
+            image = ELFFile(stream)
+            symbols = image.get_section_by_name(".symtab")
+            self._start = symbols.get_symbol_by_name("hp_vm_run")[0]["st_value"]
+            self._helper = symbols.get_symbol_by_name("harness_helper")[0]["st_value"]
+            self._segments = [(s["p_paddr"], s.data()) for s in image.iter_segments("PT_LOAD")]
+        self.bad_accesses: list[tuple[int, int, int]] = []
+        self.stack_bytes = 0  # deepest use of the C stack so far
+
+    def run(
+        self,
+        code: bytes,
+        space: Space,
+        *,
+        fuel: int,
+        frame_bytes: int = 0,
+        helpers: frozenset[int] = frozenset({1}),
+    ) -> Outcome:
+        """hp_vm_run; changes the bytes of `space` as the run does."""
+        uc = self._machine()
+        regions = [space.stack, space.context, space.data, *space.writable, *space.readable]
+        for region in regions:
+            uc.mem_write(region.address, bytes(region.data))
+        mask = sum(1 << number for number in helpers)
+        uc.mem_write(_CODE, code)
+        uc.mem_write(_PROGRAM, struct.pack("<6I", _CODE, len(code), fuel, frame_bytes, mask, self._helper))
+        uc.mem_write(_SPACE, _packed_space(uc, space))
+        for register, value in zip(_REGISTERS, (_VM, _PROGRAM, _SPACE), strict=True):
+            uc.reg_write(register, value)
+        uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
+        fault = Fault(uc.reg_read(arm_const.UC_ARM_REG_R0))
+        *registers, _, _, pc, left, _ = struct.unpack(_VM_AFTER, uc.mem_read(_VM, struct.calcsize(_VM_AFTER)))
+        for region in regions:
+            region.data[:] = uc.mem_read(region.address, len(region.data))
+        return Outcome(fault, tuple(registers), left, (pc - _CODE) // 8)
+
+    def _machine(self) -> Uc:
+        uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
+        uc.ctl_set_cpu_model(CORES[self._core])
+        for start, size in ((_FLASH, _FLASH_BYTES), (_RAM, _RAM_BYTES), (_OWN, _OWN_BYTES)):
+            uc.mem_map(start, size)
+        for address, data in self._segments:
+            uc.mem_write(address, data)
+        uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._look)
+        uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
+        uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
+        return uc
+
+    def _look(self, uc: Uc, access: int, address: int, size: int, value: int, user: object) -> None:
+        if _CODE + 0x2000 <= address < _STACK_END:
+            self.stack_bytes = max(self.stack_bytes, _STACK_END - address)
+        if address % size == 0:
+            return
+        pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
+        first = int.from_bytes(uc.mem_read(pc, 2), "little")
+        # ARMv7-M Architecture Reference Manual A3.2.1: these always fault on unaligned addresses.
+        multiple = first >> 9 == 0b1110100 or first >> 12 == 0b1100
+        if self._core == "cortex-m0plus" or (multiple and address % 4):
+            self.bad_accesses.append((pc, address, size))
+
+
+def _packed_space(uc: Uc, space: Space) -> bytes:
+    def packed(region: Region) -> bytes:
+        return struct.pack("<3I", region.address, len(region.data), region.address)
+
+    ranges = b"".join(packed(region) for region in [*space.readable, *space.writable])
+    uc.mem_write(_RANGES, ranges)
+    own = b"".join(packed(region) for region in (space.stack, space.context, space.data))
+    writable = _RANGES + 12 * len(space.readable)
+    return own + struct.pack("<4I", _RANGES, len(space.readable), writable, len(space.writable))
+
+
+def build(core: str, folder: Path) -> ThumbEngine:
+    """Compiles the engine for `core` into `folder`, linked at address 0."""
+    elf = folder / f"engine-{core}.elf"
+    flags = [*WARNINGS, *INCLUDES, "-Os", "-mthumb", f"-mcpu={core}", "-nostartfiles", "--specs=nosys.specs"]
+    link = ["-Wl,-Ttext=0x1000,-e,hp_vm_run,--no-warn-rwx-segments"]
+    sources = [str(ROOT / source) for source in (*SOURCES, "tests/runtime/vm_harness.c")]
+    subprocess.run(["arm-none-eabi-gcc", *flags, *link, "-o", str(elf), *sources], check=True)
+    return ThumbEngine(core, elf)
