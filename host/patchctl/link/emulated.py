@@ -120,7 +120,7 @@ class EmulatedLink(ClosesItself):
         self.machine = machine
         self.board_name = board_name
         self.name = f"sim:{board_name}"
-        self._boot_text = b""
+        self._heard = b""
 
     @classmethod
     def open(cls, rest: str) -> Link:
@@ -131,19 +131,14 @@ class EmulatedLink(ClosesItself):
         return link
 
     def boot(self) -> None:
-        """Runs until the firmware has said something and fallen silent, or for half a second."""
+        """Runs until the firmware has spoken and is silent, or for half a second; read() gives its words."""
         quiet_us, said = 0, b""
         while self.machine.now_us < BOOT_US_MAX and not (said and quiet_us >= _QUIET_US):
             self.machine.run_us(SLICE_US)
             heard = self.machine.serial.take()
             said += heard
             quiet_us = 0 if heard else quiet_us + SLICE_US
-        self._boot_text = said
-
-    def take_boot_text(self) -> bytes:
-        """What the firmware printed while it started."""
-        taken, self._boot_text = self._boot_text, b""
-        return taken
+        self._heard = said
 
     def now_s(self) -> float:
         """The board's own clock."""
@@ -152,7 +147,7 @@ class EmulatedLink(ClosesItself):
     def read(self, timeout_s: float) -> bytes:
         """Lets the board run, a millisecond at a time, until it has said something or the time is up."""
         until_us = self.machine.now_us + math.ceil(timeout_s * 1_000_000)
-        data = self.machine.serial.take()
+        data, self._heard = self._heard + self.machine.serial.take(), b""
         while not data and self.machine.now_us < until_us:
             self.machine.run_us(min(SLICE_US, until_us - self.machine.now_us))
             data = self.machine.serial.take()

@@ -17,7 +17,7 @@ from patchctl.errors import InputError, InternalError, refusal
 
 Item: TypeAlias = Any  # what CBOR can say; whoever takes it apart checks it
 DEPTH_MAX = 8
-_UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = range(8)
+UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, TAG, _SIMPLE = range(8)
 _SIMPLE_VALUES = {20: False, 21: True, 22: None}
 _SMALLEST_WITH_HEAD = {24: 24, 25: 0x100, 26: 0x1_0000, 27: 0x1_0000_0000}
 
@@ -26,11 +26,11 @@ def encode(value: Item) -> bytes:
     """The deterministic encoding of integers, bytes, text, booleans, None, sequences, maps and tags."""
     if isinstance(value, Mapping):
         pairs = sorted((encode(key), encode(item)) for key, item in value.items())
-        return _head(_MAP, len(pairs)) + b"".join(key + item for key, item in pairs)
+        return _head(MAP, len(pairs)) + b"".join(key + item for key, item in pairs)
     if isinstance(value, (list, tuple)):
-        return _head(_ARRAY, len(value)) + b"".join(encode(item) for item in value)
+        return _head(ARRAY, len(value)) + b"".join(encode(item) for item in value)
     if isinstance(value, cbor2.CBORTag):
-        return _head(_TAG, value.tag) + encode(value.value)
+        return _head(TAG, value.tag) + encode(value.value)
     if value is None or isinstance(value, (bool, int, bytes, str)):
         return cbor2.dumps(value)
     raise InternalError(f"a {type(value).__name__} has no place in a container")
@@ -38,10 +38,9 @@ def encode(value: Item) -> bytes:
 
 def decode(data: bytes, *, depth_max: int = DEPTH_MAX) -> Item:
     """The value whose deterministic encoding is `data`; refused (truncated, malformed) if there is none."""
-    reader = _Reader(data)
+    reader = Reader(data)
     value = reader.value(depth_max)
-    if reader.offset != len(data):
-        raise reader.malformed(reader.offset)
+    reader.end()
     return value
 
 
@@ -50,17 +49,19 @@ def _head(major: int, argument: int) -> bytes:
     return bytes([plain[0] | (major << 5)]) + plain[1:]
 
 
-class _Reader:
-    """A cursor over `data` that never reads past its end."""
+class Reader:
+    """A cursor over `data` that never reads past its end; every method refuses what is not there."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.offset = 0
 
     def malformed(self, offset: int) -> InputError:
+        """The refusal of what stands at `offset`."""
         return refusal(Status.MALFORMED, where=f"byte {offset}")
 
     def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
         if count > len(self.data) - self.offset:
             raise refusal(Status.TRUNCATED, where=f"byte {len(self.data)}")
         start, self.offset = self.offset, self.offset + count
@@ -80,7 +81,29 @@ class _Reader:
             raise self.malformed(start)
         return major, argument
 
+    def expect(self, major: int, *arguments: int) -> int:
+        """The argument of the next head, which must have this major type and one of these arguments."""
+        start = self.offset
+        found, argument = self.head()
+        if found != major or argument not in arguments:
+            raise self.malformed(start)
+        return argument
+
+    def byte_string(self) -> bytes:
+        """The content of the next item, which must be a byte string."""
+        start = self.offset
+        major, count = self.head()
+        if major != BYTES:
+            raise self.malformed(start)
+        return self.take(count)
+
+    def end(self) -> None:
+        """Nothing may follow."""
+        if self.offset != len(self.data):
+            raise self.malformed(self.offset)
+
     def value(self, depth: int) -> Item:
+        """Any item, nested at most `depth` deep."""
         start = self.offset
         if depth == 0:
             raise self.malformed(start)
@@ -111,6 +134,7 @@ class _Reader:
             raise refusal(Status.TRUNCATED, where=f"byte {len(self.data)}")
 
     def text(self, count: int, start: int) -> str:
+        """The content of a text string whose head was at `start`."""
         try:
             return self.take(count).decode("utf-8")
         except UnicodeDecodeError:

@@ -37,8 +37,11 @@ class Envelope:
     payload: bytes | None
 
     def manifest(self) -> Manifest:
-        """The manifest; refused if it is not in our shape. Ask is_signed_by first."""
-        return manifests.decode(self.manifest_bytes)
+        """The manifest; malformed unless it installs its payload, or undoes without one."""
+        manifest = manifests.decode(self.manifest_bytes)
+        if manifest.installs != (self.payload is not None):
+            raise _malformed()
+        return manifest
 
     def is_signed_by(self, keys: Iterable[PublicKey]) -> bool:
         """Whether one of `keys` signed the digest."""
@@ -52,8 +55,6 @@ class Envelope:
 
     def check_payload(self, manifest: Manifest) -> None:
         """Refuses a payload that is not the one `manifest` describes."""
-        if manifest.installs != (self.payload is not None):
-            raise refusal(Status.MALFORMED, where="envelope")
         if self.payload is not None and not _is_payload_of(manifest, self.payload):
             raise refusal(Status.BAD_DIGEST, where="payload")
 
@@ -116,25 +117,24 @@ def _authentication(digest: bytes, signature: bytes) -> bytes:
 
 def open_envelope(data: bytes) -> Envelope:
     """The parts of a container; refused (truncated, malformed, unsupported) unless it has our shape."""
-    fields = _envelope_fields(cbor.decode(data))
-    digest, signature = _open_authentication(fields[Suit.ENVELOPE_AUTHENTICATION])
-    return Envelope(fields[Suit.ENVELOPE_MANIFEST], digest, signature, fields.get(PAYLOAD_URI))
+    reader = cbor.Reader(data)
+    reader.expect(cbor.TAG, Suit.TAG_ENVELOPE)
+    count = reader.expect(cbor.MAP, 2, 3)
+    reader.expect(cbor.UNSIGNED, Suit.ENVELOPE_AUTHENTICATION)
+    authentication = reader.byte_string()
+    reader.expect(cbor.UNSIGNED, Suit.ENVELOPE_MANIFEST)
+    manifest_bytes = reader.byte_string()
+    payload = _open_payload(reader) if count == 3 else None
+    reader.end()
+    return Envelope(manifest_bytes, *_open_authentication(authentication), payload)
 
 
-def _envelope_fields(tagged: cbor.Item) -> dict[int | str, bytes]:
-    """The envelope's two or three byte strings."""
-    shapes = (
-        [Suit.ENVELOPE_AUTHENTICATION, Suit.ENVELOPE_MANIFEST],
-        [Suit.ENVELOPE_AUTHENTICATION, Suit.ENVELOPE_MANIFEST, PAYLOAD_URI],
-    )
-    if not isinstance(tagged, cbor2.CBORTag) or tagged.tag != Suit.TAG_ENVELOPE:
-        raise _malformed()
-    fields = tagged.value
-    if not isinstance(fields, dict) or list(fields) not in shapes:
-        raise _malformed()
-    if not all(isinstance(value, bytes) for value in fields.values()):
-        raise _malformed()
-    return fields
+def _open_payload(reader: cbor.Reader) -> bytes:
+    start = reader.offset
+    count = reader.expect(cbor.TEXT, len(PAYLOAD_URI))
+    if reader.take(count) != PAYLOAD_URI.encode():
+        raise reader.malformed(start)
+    return reader.byte_string()
 
 
 def _open_authentication(authentication: bytes) -> tuple[bytes, bytes]:
