@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from patchctl.contract import PATCH_ID_BYTES_MAX, Verdict
+from patchctl.contract import FUEL_MAX, PATCH_ID_BYTES_MAX, Verdict
 from patchctl.errors import ConfigError
 
 REGISTERS = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc", "xpsr")
@@ -128,7 +128,7 @@ class _Reader:
             sequence=self._number("sequence", 1, _SEQUENCE_MAX),
             about=self._text("about"),
             redirects=self._texts("redirects"),
-            fuel=self._number("fuel", 0, _WORD_MAX) if self._has("fuel") else None,
+            fuel=self._number("fuel", 0, FUEL_MAX) if self._has("fuel") else None,
             site=self._part("site").site(),
             safe=self._part("safe").safe(),
             proof=self._part("proof").proof(folder) if self._has("proof") else Proof(),

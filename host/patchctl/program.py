@@ -269,7 +269,7 @@ class _Loader:
         if offset + 2 * INSTRUCTION_BYTES > len(self._code):
             raise InputError(f"the wide load at offset {offset} is cut short", where=self._elf.where)
         low, high = struct.unpack_from("<IxxxxI", self._code, offset + 4)
-        value = low | high << 32
+        value: int = low | high << 32
         return value - (1 << 64) if value >> 63 else value
 
     def _opcode(self, offset: int) -> int:

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from patchctl import structure
 from patchctl.binding import BoundProgram
-from patchctl.contract import INSTRUCTION_BYTES, Helper, Op, Verdict
+from patchctl.contract import INSTRUCTION_BYTES, STATUS_TEXT, Helper, Op, Status, Verdict
 from patchctl.isa import Instruction, decode
 from patchctl.verifier.compare import OPPOSITE
 from patchctl.verifier.control import Block, Flow, FlowError, Loop, build_flow
@@ -59,6 +60,8 @@ def verify(program: BoundProgram, limits: Limits) -> Report:
         return _report(program, (problem.finding,), analysis)
     analysis.run(flow)
     findings = (*_size_findings(program, limits, analysis), *analysis.transfer.findings)
+    if not findings:
+        findings = tuple(_structure_findings(program, limits))
     return _report(program, findings, analysis)
 
 
@@ -83,6 +86,14 @@ def _size_findings(program: BoundProgram, limits: Limits, analysis: _Analysis) -
     if analysis.transfer.stack_bytes > limits.stack_bytes_max:
         says = f"the program uses {analysis.transfer.stack_bytes} bytes of stack"
         yield Finding(0, "size", says, needed=f"at most {limits.stack_bytes_max} on this board")
+
+
+def _structure_findings(program: BoundProgram, limits: Limits) -> Iterator[Finding]:
+    """What the board's own check would refuse, whatever has been proved."""
+    bounds = structure.Limits(limits.instructions_max, limits.data_bytes, frozenset(Helper))
+    status, at = structure.check(program.code, bounds)
+    if status is not Status.OK:
+        yield Finding(at, "structure", STATUS_TEXT[status], hint="the board would refuse it")
 
 
 Pending = dict[int, list[State]]

@@ -15,7 +15,7 @@ from patchctl.btf import SourceLine
 class Finding:
     """One thing that could not be proved, at instruction `at` (counted in 8-byte slots).
 
-    `kind` is one of register, memory, pointer, verdict, loop, call, flow, size.
+    `kind` is one of register, memory, pointer, verdict, loop, call, flow, size, structure.
     """
 
     at: int
