@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import deps
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +13,8 @@ RUNTIME = ROOT / "device_runtime"
 CORE = sorted((RUNTIME / "core").glob("*.c"))
 CORE_HEADERS = {path.name for path in (RUNTIME / "core").glob("*.h")}
 WARNINGS = "-std=c11 -ffreestanding -Wall -Wextra -Wconversion -Wswitch-enum -Werror -Os".split()
-INCLUDES = [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME / 'core'}"]
+MONOCYPHER = deps.named(deps.load_table(), "monocypher").folder
+INCLUDES = [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME}", f"-I{MONOCYPHER}"]
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33")
 SYSTEM_HEADERS = {"stdint.h", "stdbool.h", "stddef.h", "string.h"}
 # mem*, the compiler's own arithmetic, and Monocypher, which every build links.

@@ -57,6 +57,6 @@ def test_a_file_of_the_table_stands_at_its_stop(stop, path):
 @pytest.mark.parametrize("path", MODULES + CORE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_next_of_a_signpost_exists(path):
     named = re.findall(r"Next: ((?:[\w./-]+/)?[\w-]+\.(?:py|c|h|S))", signpost(path))
-    places = (path.parent, ROOT, ROOT / "host/patchctl", ROOT / "device_runtime")
+    places = (path.parent, ROOT, ROOT / "host", ROOT / "host/patchctl", ROOT / "device_runtime")
 
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
