@@ -20,7 +20,7 @@ END_OF_TEXT = b"\x04"
 @cache
 def firmware_elf() -> Path:
     """The image in build/, up to date; the Makefile keeps parallel tests apart by a lock."""
-    command = ["make", "-C", str(ROOT / "device_runtime"), f"BOARD={BOARD}", "IMAGE=micropython", "-s"]
+    command = ["make", "-s", "-j2", "-C", str(ROOT / "device_runtime"), f"BOARD={BOARD}", "IMAGE=micropython"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return ROOT / "build" / "firmware" / BOARD / "micropython" / "firmware.elf"
