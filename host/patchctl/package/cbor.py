@@ -68,18 +68,23 @@ class Reader:
         return self.data[start : self.offset]
 
     def head(self) -> tuple[int, int]:
-        """(major type, argument) of the next item; only the shortest form."""
+        """(major type, argument) of the next item: in its shortest form, a string's content there."""
         start = self.offset
         first = self.take(1)[0]
-        major, info = first >> 5, first & 31
-        if info < 24:
-            return major, info
+        major, argument = first >> 5, first & 31
+        if argument >= 24:
+            argument = self._long_argument(major, argument, start)
+        if major in (BYTES, TEXT):
+            self.fits(argument)
+        return major, argument
+
+    def _long_argument(self, major: int, info: int, start: int) -> int:
         if info > 27 or major == _SIMPLE:
             raise self.malformed(start)
         argument = int.from_bytes(self.take(1 << (info - 24)), "big")
         if argument < _SMALLEST_WITH_HEAD[info]:
             raise self.malformed(start)
-        return major, argument
+        return argument
 
     def expect(self, major: int, *arguments: int) -> int:
         """The argument of the next head, which must have this major type and one of these arguments."""
@@ -129,7 +134,7 @@ class Reader:
         return _SIMPLE_VALUES[argument]
 
     def fits(self, count: int) -> None:
-        """An item takes a byte at least, so that a lying count costs nothing."""
+        """Whether `count` bytes, or items of a byte at least, can still come: a lying count costs nothing."""
         if count > len(self.data) - self.offset:
             raise refusal(Status.TRUNCATED, where=f"byte {len(self.data)}")
 

@@ -66,17 +66,20 @@ def check_target(manifest: Manifest, identity: Identity) -> None:
 
 
 def check_sequence(manifest: Manifest, digest: bytes, installed: Iterable[InstalledPatch]) -> None:
-    """Refuses a sequence number below the last accepted one, or equal to it with other contents."""
-    for patch in installed:
-        if patch.id != manifest.patch_id:
-            continue
-        if manifest.sequence < patch.sequence:
-            hint = (
-                f"the board has {patch.sequence}, this is {manifest.sequence}; raise sequence in patch.toml"
-            )
-            raise refusal(Status.OLD_SEQUENCE, where=patch.id, hint=hint)
-        if manifest.sequence == patch.sequence and digest != patch.digest:
-            raise refusal(Status.SEQUENCE_CONFLICT, where=patch.id, hint="raise sequence in patch.toml")
+    """Refuses a sequence number below the last accepted one, or equal to it with other contents.
+
+    An undo of a patch that the board never held has nothing to take out.
+    """
+    patch = next((patch for patch in installed if patch.id == manifest.patch_id), None)
+    if patch is None:
+        if not manifest.installs:
+            raise refusal(Status.NOT_FOUND, where=manifest.patch_id)
+        return
+    if manifest.sequence < patch.sequence:
+        hint = f"the board has {patch.sequence}, this is {manifest.sequence}; raise sequence in patch.toml"
+        raise refusal(Status.OLD_SEQUENCE, where=patch.id, hint=hint)
+    if manifest.sequence == patch.sequence and digest != patch.digest:
+        raise refusal(Status.SEQUENCE_CONFLICT, where=patch.id, hint="raise sequence in patch.toml")
 
 
 def check_contract(identity: Identity) -> str | None:
