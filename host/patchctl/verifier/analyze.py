@@ -145,6 +145,7 @@ class _Analysis:
     def _loop(self, loop: Loop, states: list[State]) -> Pending:
         """Run `loop` until no path is left in it; the states outside."""
         exits: Pending = {}
+        known = "it may go on for too long"
         current = join_states(states)
         for _ in range(ITERATIONS_MAX):
             before = current.copy()
@@ -154,7 +155,10 @@ class _Analysis:
             if not again:
                 return exits
             current = join_states(again)
-            if self.steps > STEPS_MAX or same(before, current):
+            if same(before, current):
+                known = "its state repeats"
+                break
+            if self.steps > STEPS_MAX:
                 break
         slot, instruction = self._flow.blocks[loop.head].body[-1]
         self.transfer.report(
@@ -162,7 +166,7 @@ class _Analysis:
                 slot,
                 "loop",
                 "this loop cannot be shown to end",
-                known="its state repeats" if self.steps <= STEPS_MAX else "it goes on for too long",
+                known=known,
                 needed=f"a counter with a constant bound, at most {ITERATIONS_MAX} rounds",
                 hint="for (u32 i = 0; i < 16; i++) { if (i >= count) break; ... }",
                 instruction=str(instruction),

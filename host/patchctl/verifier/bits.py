@@ -29,8 +29,15 @@ class Bits(NamedTuple):
 
 def anything(width: int) -> Bits:
     """Every number of `width` bits."""
+    return _ANYTHING[width]
+
+
+def _anything(width: int) -> Bits:
     mask, half = (1 << width) - 1, 1 << (width - 1)
     return Bits(0, mask, 0, mask, -half, half - 1)
+
+
+_ANYTHING = tuple(_anything(max(width, 1)) for width in range(65))  # by width
 
 
 def exactly(width: int, number: int) -> Bits:
@@ -50,6 +57,8 @@ def to_signed(width: int, number: int) -> int:
 
 def tighten(width: int, bits: Bits) -> Bits | None:
     """The same set with each part as narrow as the others allow, or None if it is empty."""
+    if bits == _ANYTHING[width] or (bits.unknown == 0 and bits == exactly(width, bits.known)):
+        return bits
     for _ in range(4):
         narrower = _tighten_once(width, bits)
         if narrower is None or narrower == bits:
@@ -95,7 +104,9 @@ def _pieces(width: int, low: int, high: int, signed_low: int, signed_high: int) 
 
 
 def meet(width: int, first: Bits, second: Bits) -> Bits | None:
-    """Numbers in both sets, or None if there is none."""
+    """Numbers in both sets, which are tight, or None if there is none."""
+    if second == _ANYTHING[width] or first == second:
+        return first
     if (first.known ^ second.known) & ~first.unknown & ~second.unknown:
         return None
     return tighten(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 from patchctl.verifier import bits as b
 from patchctl.verifier.bits import Bits
@@ -62,6 +63,7 @@ class Value:
         return f"{self.region.value} at offset {text}" if self.region else text
 
 
+@lru_cache(maxsize=4096)
 def constant(number: int, region: Region | None = None) -> Value:
     """Exactly `number`."""
     whole = b.exactly(64, number)
@@ -123,6 +125,12 @@ def _with_half(whole: Bits, half: Bits) -> Bits:
 def calculate(name: str, is_wide: bool, first: Value, second: Value) -> Value:
     """`first` `name` `second`; pointers stay pointers under 64-bit add and sub, else become numbers."""
     if first.region is None and second.region is None:
+        if first.is_constant and second.is_constant:
+            width = 64 if is_wide else 32
+            left, right = (first.whole, second.whole) if is_wide else (first.half, second.half)
+            return constant(b.calculate(name, width, left, right).known)
+        if name == "and" and (is_wide or max(first.whole.high, second.whole.high) <= U32_MAX):
+            return _and(first, second)
         return _wide(name, first, second) if is_wide else _narrow(name, first, second)
     if is_wide and name == "add" and (first.region is None or second.region is None):
         pointer, offset = (second, first) if first.region is None else (first, second)
@@ -143,6 +151,19 @@ def _wide(name: str, first: Value, second: Value) -> Value:
     root, delta = _link(name, first, second)
     made = _make(first.region, root, delta, whole, half)
     return made if made is not None else Value(first.region, object(), 0, b.anything(64), b.anything(32))
+
+
+def _and(first: Value, second: Value) -> Value:
+    """A 64-bit `and`; x & (x - 1) clears x's lowest set bit, so that loops over set bits come to an end."""
+    result = _wide("and", first, second)
+    if first.root is not second.root or abs(first.delta - second.delta) != 1:
+        return result
+    larger = first if first.delta > second.delta else second
+    possible = larger.whole.known | larger.whole.unknown
+    without_lowest = possible & (possible - 1)
+    cleared = b.anything(64)._replace(unknown=without_lowest, high=without_lowest)
+    narrow = narrowed(result, cleared, b.anything(32))
+    return result if narrow is None else narrow
 
 
 def _link(name: str, first: Value, second: Value) -> tuple[Root, int]:
