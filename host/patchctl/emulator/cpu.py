@@ -147,6 +147,7 @@ class Cpu:
         uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
         self._uc = uc
         self._exits: frozenset[int] = frozenset()
+        self._buffers: list[ctypes.c_char] = []
         self._running = False
         self._why: Reason | None = None
         self._address = 0
@@ -178,8 +179,11 @@ class Cpu:
             "w": unicorn_const.UC_PROT_WRITE,
             "x": unicorn_const.UC_PROT_EXEC,
         }
-        pointer = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
-        self._uc.mem_map_ptr(address, len(buffer), sum(bits[letter] for letter in access), pointer)
+        first = ctypes.c_char.from_buffer(buffer)
+        self._buffers.append(first)  # Unicorn holds a bare pointer: the buffer must live as long
+        self._uc.mem_map_ptr(
+            address, len(buffer), sum(map(bits.__getitem__, access)), ctypes.addressof(first)
+        )
 
     def map_device(self, address: int, size: int, read: ReadCallback, write: WriteCallback) -> None:
         """Map registers; the callbacks take (offset, size) and (offset, size, value)."""

@@ -1,7 +1,7 @@
 /// One behaviour of the core per probe; the test writes `which` into RAM before the first instruction.
 #include "support.h"
 
-volatile uint32_t which, fault_again, monitor_limit, monitor_hits, monitor_pc, irq_pc;
+volatile uint32_t which, fault_again, monitor_limit, monitor_hits, monitor_pc, irq_pc, irq_frame_below;
 
 __attribute__((naked, noinline)) static void undefined(void)
 {
@@ -58,7 +58,43 @@ void Irq0_Handler(void)
 void Irq1_Handler(void)
 {
     mark(1);
+    if (which == 33) {
+        __asm volatile("cpsid f");
+    }
 }
+
+static volatile uint32_t entries;
+
+/// Clears the event that keeps the line high only when it was entered for the third time.
+void Uart_Handler(void)
+{
+    if (++entries == 3) {
+        REG(UART + 0x11C) = 0;
+    }
+}
+
+static void held_line(void)
+{
+    entries           = 0;
+    ISER              = 1u << 2;
+    REG(UART + 0x304) = 1u << 7;
+    REG(UART + 0x51C) = '\n';
+    while (entries == 0) {
+    }
+    REG(UART + 0x308) = 1u << 7;
+    say("entries", entries);
+}
+
+static void faultmask_on_return(void)
+{
+    uint32_t mask;
+    ISER = 1u << 1;
+    ISPR = 1u << 1;
+    __asm volatile("dsb\n isb\n mrs %0, faultmask" : "=r"(mask)::"memory");
+    say("trace", trace);
+    say("faultmask", mask);
+}
+
 void Irq3_Handler(void)
 {
     mark(3);
@@ -66,7 +102,8 @@ void Irq3_Handler(void)
 
 __attribute__((used)) void pendsv_body(const uint32_t *frame)
 {
-    irq_pc = frame[6];
+    irq_pc          = frame[6];
+    irq_frame_below = (uint32_t)frame & 7u;
 }
 __attribute__((naked)) void PendSV_Handler(void)
 {
@@ -272,7 +309,10 @@ void test_main(void)
         say("taken at", irq_pc - (uint32_t)unmasked_at);
         break;
 #ifdef __ARM_FP
-    case 9: say("float", keep_fp(&ICSR)); break;
+    case 9:
+        say("float", keep_fp(&ICSR));
+        say("below 8", irq_frame_below);
+        break;
     case 18:
         REG(0xE000ED88u) = 0;
         __asm volatile("dsb\n isb\n vmov.f32 s0, #1.0");
@@ -309,6 +349,8 @@ void test_main(void)
         undefined();
         break;
     case 23: REG(0x40002000u + 0x56C) = 1; break;
+    case 32: held_line(); break;
+    case 33: faultmask_on_return(); break;
     case 25: wait_masked(); break;
     case 26: ICSR = 1u << 31; break;
     case 27:
