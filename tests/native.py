@@ -1,7 +1,7 @@
-"""Stops 8 to 12 of 12. The board's core on this machine: build/native/libhotpatch.so behind a Python face, by ctypes.
+"""Stops 8 to 12 of 12. The board's core on this machine: build/native/libhotpatch.so, by ctypes.
 
-Takes a board's facts and a Flash; gives a NativeDevice that is fed with bytes of the line, whose sites are reached by
-fire(), and whose power can fail in any flash operation. Next: device_runtime/port/native/port.c
+Takes a board's facts and a Flash; gives a NativeDevice that is fed with bytes of the line, whose sites are
+reached by fire(), and whose power can fail in any flash operation. Next: device_runtime/port/native/port.c
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def library() -> ctypes.CDLL:
 def blank_flash(board: Board, keys: tuple[PublicKey, ...]) -> Flash:
     """Flash with a firmware's text of counted bytes and a key page."""
     flash = Flash(board.flash, bytearray(b"\xff" * board.flash.bytes))
-    flash.load(TEXT[0], bytes(index % 251 for index in range(TEXT[1])))
+    flash.load(TEXT[0], (bytes(range(251)) * (TEXT[1] // 251 + 1))[: TEXT[1]])
     if keys:
         flash.load(board.keys.address, keypage.encode(keypage.Keys(keys, MAC_KEY)))
     return flash
@@ -116,8 +117,8 @@ def blank_flash(board: Board, keys: tuple[PublicKey, ...]) -> Flash:
 
 @dataclass
 class NativeDevice:
-    """One powered board. After power has failed every flash operation fails: the core cannot tell this from a cut, since
-    nothing it does later reaches flash; reboot() is what follows."""
+    """One powered board. After power has failed every flash operation fails: the core cannot tell this from a
+    cut, since nothing it does later reaches flash; reboot() is what follows."""
 
     flash: Flash
     board: Board = field(default_factory=lambda: load_board("nrf52840dk"))
@@ -125,6 +126,7 @@ class NativeDevice:
     trigger_count: int = 6
     now_ms: int = 0
     stack_room: int = 4096
+    during_run: Callable[[], None] = lambda: None  # called while a hit owns its record
     dead: bool = False
     console: bytearray = field(default_factory=bytearray)
     sent: bytearray = field(default_factory=bytearray)
@@ -179,14 +181,16 @@ class NativeDevice:
 
     def _bind(self) -> _Callbacks:
         return _Callbacks(
-            _PROGRAM(lambda at, data, size: self._change(self.flash.program, at, ctypes.string_at(data, size))),
+            _PROGRAM(
+                lambda at, data, size: self._change(self.flash.program, at, ctypes.string_at(data, size))
+            ),
             _ERASE(lambda at: self._change(self.flash.erase, at)),
             _WRITE(lambda data, size: self.sent.extend(ctypes.string_at(data, size))),
             _CONSOLE(self._take_console),
             _NOW(lambda: self.now_ms),
             _ARM(self._arm),
             _DISARM(lambda index: self._disarm(index)),
-            _NOW(lambda: self.stack_room),
+            _NOW(self._room),
         )
 
     def _change(self, operation, *arguments) -> int:
@@ -200,6 +204,10 @@ class NativeDevice:
     def _take_console(self, byte: int) -> bool:
         self.console.append(byte)
         return True
+
+    def _room(self) -> int:
+        self.during_run()
+        return self.stack_room
 
     def _arm(self, index: int, address: int, resume: int) -> int:
         if address in self.refused_sites:
@@ -259,7 +267,14 @@ class NativeDevice:
         info = _PatchInfo()
         while library().hp_patch_info(self._runtime, len(found), ctypes.byref(info)) == Status.OK:
             found[info.id.decode()] = PatchInfo(
-                *(info.sequence, PatchState(info.state), info.armed, info.hits, info.safe_verdicts, info.last_fault)
+                *(
+                    info.sequence,
+                    PatchState(info.state),
+                    info.armed,
+                    info.hits,
+                    info.safe_verdicts,
+                    info.last_fault,
+                )
             )
         return found
 
@@ -287,4 +302,16 @@ class NativeDevice:
 
     def fire(self, address: int, frame: Frame) -> bool:
         """The firmware reaches `address`; the frame is what the veneer then restores."""
-        return bool(library().hp_fire(self._runtime, self.trigger_at(address), ctypes.byref(frame)))
+        return self.fire_trigger(self.trigger_at(address), frame)
+
+    def fire_trigger(self, index: int, frame: Frame) -> bool:
+        """hp_fire."""
+        return bool(library().hp_fire(self._runtime, index, ctypes.byref(frame)))
+
+    def fault_frame(self, stack_pointer: int) -> int:
+        """hp_fault_frame: the frame's address, or 0."""
+        return library().hp_fault_frame(self._runtime, _U32(stack_pointer & 0xFFFF_FFFF)) or 0
+
+    def abort(self, frame: Frame) -> None:
+        """hp_abort."""
+        library().hp_abort(self._runtime, ctypes.byref(frame))

@@ -391,17 +391,18 @@ static void count_fault(hp_runtime_t *self, hp_fault_t fault)
 /// Runs the site's program in a record of its own. HP_FAULT_RECORD: none was free, or the stack is nearly full.
 static hp_fault_t serve(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_t *frame, bool *changed)
 {
-    if (self->port->stack_room(self->port->context, frame) < HP_RUN_STACK_BYTES) {
-        return HP_FAULT_RECORD;
-    }
     hp_invocation_t *run = claim(self);
+    hp_fault_t fault     = HP_FAULT_RECORD;
+
     if (run == NULL) {
-        return HP_FAULT_RECORD;
+        return fault;
     }
     run->arming = *arming;
     read_frame(frame, hp_load_u32(arming->payload + arming->site_offset + HP_SITE_ADDRESS), run->context);
     __atomic_store_n(&run->frame, frame, __ATOMIC_RELEASE);
-    hp_fault_t fault = run_program(self, run);
+    if (self->port->stack_room(self->port->context, frame) >= HP_RUN_STACK_BYTES) {
+        fault = run_program(self, run);
+    }
     if (fault == HP_FAULT_NONE) {
         fault = carry_out(&run->arming, run->context, run->vm.registers[0], frame, changed);
     }

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 from patchctl.board import load_board
 from patchctl.contract import Trigger, Verdict
+from patchctl.package import payload as payloads
 from patchctl.package.envelope import seal_install, seal_undo
 from patchctl.package.manifest import Manifest
-from patchctl.package import payload as payloads
 from patchctl.package.signing import SigningKey
 from patchctl.program import BuiltPatch, BuiltProgram, BuiltRedirect, BuiltSite, SafeVerdict
+
 from tests.native import BUILD_ID, NativeDevice, blank_flash
 
 BOARD = load_board("nrf52840dk")
@@ -39,7 +40,7 @@ def exit_with(verdict: int, value: int = 0) -> bytes:
 
 
 def copy_of(address: int, displaced: bytes) -> bytes:
-    """The displaced copy that a board accepts: the instructions, a nop to align, ldr.w pc, [pc, #0], where to go on."""
+    """The copy that a board accepts: the instructions, a nop to align, ldr.w pc, [pc, #0], where to go on."""
     nop = bytes.fromhex("00bf") if len(displaced) % 4 else b""
     back = ((address + len(displaced)) | 1).to_bytes(4, "little")
     return displaced + nop + bytes.fromhex("dff800f0") + back
@@ -82,7 +83,9 @@ def manifest(sequence: int, **changes: object) -> Manifest:
     return replace(Manifest("sample", sequence, BOARD.class_id, BUILD_ID), **changes)
 
 
-def install(sequence: int = 2, built: BuiltPatch | None = None, key: SigningKey = KEY, **changes: object) -> bytes:
+def install(
+    sequence: int = 2, built: BuiltPatch | None = None, key: SigningKey = KEY, **changes: object
+) -> bytes:
     """A signed install of `built`."""
     return seal_install(manifest(sequence, **changes), payloads.pack(built or patch()), key)
 

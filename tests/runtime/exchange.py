@@ -1,4 +1,4 @@
-"""Stops 8 and 9 of 12. Requests to a NativeDevice: CoAP messages made by aiocoap, so that a second hand wrote them.
+"""Stops 8 and 9 of 12. Requests to a NativeDevice: CoAP messages, written by aiocoap.
 
 Takes a device and a container; gives the board's status. Next: tests/native.py
 """
@@ -9,14 +9,16 @@ import aiocoap
 import cbor2
 from aiocoap.numbers.types import Type
 from aiocoap.optiontypes import BlockOption
-
 from patchctl.contract import ReplyKey, Status
+
 from tests.native import NativeDevice
 
 BLOCK_EXPONENT = 4
 
 
-def request(device: NativeDevice, code: aiocoap.Code, path: str, payload: bytes = b"", **options) -> aiocoap.Message:
+def request(
+    device: NativeDevice, code: aiocoap.Code, path: str, payload: bytes = b"", **options
+) -> aiocoap.Message:
     """A confirmable request with a fresh message id and token."""
     message_id = device.next_message_id()
     message = aiocoap.Message(

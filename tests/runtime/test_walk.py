@@ -1,6 +1,7 @@
-"""Stops 8 to 12 of 12. The thread through the core: a container comes in by frames, is admitted, kept, armed and run."""
+"""Stops 8 to 12 of 12. The thread through the core: a container comes in, is kept, armed and run."""
 
 from patchctl.contract import Counter, PatchKey, PatchState, Status, Verdict
+
 from tests.runtime import containers, exchange
 
 
