@@ -92,9 +92,9 @@ def test_another_checkout_gives_the_same_image_and_build_id(firmware: Path, tmp_
     for name in ("device_runtime", "boards", "tools", "host"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__", "build"))
     environment = {**os.environ, "PYTHON": str(ROOT / ".venv" / "bin" / "python")}
-    command = ["make", "-s", "-j2", "-C", str(clone / "device_runtime"), f"BOARD={BOARD}", "IMAGE=micropython"]
+    command = ["make", "-s", "-j2", "-C", "device_runtime", f"BOARD={BOARD}", "IMAGE=micropython"]
     shutil.copytree(ROOT / "build" / "mpy-cross", clone / "build" / "mpy-cross")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=clone)
     assert done.returncode == 0, done.stderr[-4000:]
     other = clone / "build" / "firmware" / BOARD / "micropython" / "firmware.elf"
     assert other.read_bytes() == firmware.read_bytes()
