@@ -84,7 +84,9 @@ def default_image(board: str) -> Path:
 def key_page_from(path: Path, board: Board) -> bytes:
     """The key page in `path`, Intel HEX or plain; KeyRefused if it holds none for this board."""
     data = _read(path, "make a key page with: patchctl keys provision")
-    page = keypage.from_hex(data.decode("ascii"), board.keys.address) if data.startswith(b":") else data
+    page = data
+    if data.startswith(b":"):
+        page = keypage.from_hex(data.decode("ascii", "replace"), board.keys.address)
     keypage.decode(page)
     return page
 

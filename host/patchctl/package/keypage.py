@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from intelhex import IntelHex
+from intelhex import IntelHex, IntelHexError
 
 from patchctl.contract import (
     KEY_MAGIC,
@@ -78,7 +78,10 @@ def to_hex(page: bytes, address: int) -> str:
 
 def from_hex(text: str, address: int) -> bytes:
     """The page at `address` of an Intel HEX text; KeyRefused if nothing lies there."""
-    image = IntelHex(io.StringIO(text))
+    try:
+        image = IntelHex(io.StringIO(text))
+    except IntelHexError as problem:
+        raise KeyRefused(f"the HEX file is damaged: {problem}") from problem
     if not image.segments() or image.minaddr() != address:
         raise KeyRefused(f"the HEX file has no key page at 0x{address:08x}", hint="is it for another board?")
     return bytes(image.tobinarray())
