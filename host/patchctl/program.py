@@ -257,13 +257,20 @@ class _Loader:
         if registers >> 4 != _SOURCE_SUB_PROGRAM:
             raise InputError(f"the call at offset {offset} is of an unknown kind", where=self._elf.where)
         distance = (target - offset) // INSTRUCTION_BYTES + immediate
-        struct.pack_into("<i", self._code, offset + 4, distance)
+        self._put_number(offset + 4, distance)
 
     def _resolve_data(self, offset: int, target: int) -> None:
         struct.pack_into("<B", self._code, offset + 1, self._code[offset + 1] & 15 | _SOURCE_DATA << 4)
         addend = self._wide_immediate(offset)
-        struct.pack_into("<i", self._code, offset + 4, 0)
-        struct.pack_into("<i", self._code, offset + 12, target + addend)
+        self._put_number(offset + 4, 0)
+        self._put_number(offset + 12, target + addend)
+
+    def _put_number(self, offset: int, number: int) -> None:
+        if not -(2**31) <= number < 2**31:
+            raise InputError(
+                f"the reference at offset {offset} leads out of the object", where=self._elf.where
+            )
+        struct.pack_into("<i", self._code, offset, number)
 
     def _wide_immediate(self, offset: int) -> int:
         if offset + 2 * INSTRUCTION_BYTES > len(self._code):

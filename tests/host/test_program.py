@@ -1,5 +1,7 @@
 """Objects become programs: references resolved, firmware symbols still names, the rest refused."""
 
+import random
+
 import pytest
 from patchctl.contract import Op
 from patchctl.errors import InputError
@@ -106,3 +108,24 @@ def test_object_of_another_machine_is_refused(tiny_elf):
         load_program(tiny_elf.read_bytes(), "firmware.elf")
 
     assert refusal.value.what == "this is not an eBPF object"
+
+
+def test_flipped_bytes_of_an_object_raise_nothing_but_input_error(tmp_path):
+    source = tmp_path / "patch.c"
+    source.write_text(
+        HEAD + "__attribute__((noinline)) static u32 f(u32 a) { return hp_firmware_u32(a) + 1; }\n"
+        'HP_PATCH(p) { context->r[0] = HP_TEXT("text") + HP_ADDRESS(thing); return f(context->r[1]); }\n'
+    )
+    data, chance = compile_source(source), random.Random(4)
+    loaded_whole = 0
+    for _ in range(400):
+        broken = bytearray(data)
+        for _ in range(chance.randrange(1, 4)):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        try:
+            load_program(bytes(broken), "broken.o")
+            loaded_whole += 1
+        except InputError as refusal:
+            assert refusal.what
+
+    assert 0 < loaded_whole < 400

@@ -9,8 +9,9 @@ import random
 import pytest
 from patchctl.assembly import assemble
 from patchctl.binding import BoundProgram
-from patchctl.contract import CONTEXT_BYTES, Fault, Verdict
-from patchctl.isa import encode
+from patchctl.contract import CONTEXT_BYTES, OPCODES, Fault, Op, Verdict
+from patchctl.errors import InputError
+from patchctl.isa import Instruction, decode, encode
 from patchctl.reference import Region, Space, run
 from patchctl.verifier import Limits, verify
 
@@ -131,3 +132,35 @@ def test_worst_case_of_a_loop_is_reached_and_not_exceeded():
 
     assert outcome_of(code, 8, steps, bytes(CONTEXT_BYTES)).fault is Fault.NONE
     assert outcome_of(code, 8, steps - 1, bytes(CONTEXT_BYTES)).fault is Fault.FUEL
+
+
+def random_instruction(source, count):
+    """Any opcode, with fields that are often allowed for it."""
+    op = source.choice(list(Op))
+    info = OPCODES[op]
+    fields = {
+        "dst": source.choice([0, 1, 2, 6, 10]),
+        "src": source.choice(info.sources or (0, 1, 2, 10)),
+        "offset": source.choice(info.offsets or (0, 1, source.randrange(count), -8, -16)),
+        "imm": source.choice(info.immediates or (0, 1, 8, -1, source.getrandbits(31))),
+    }
+    used = {name: value for name, value in fields.items() if name in info.uses}
+    return Instruction(op, **used)
+
+
+def test_no_program_of_random_instructions_confuses_the_verifier():
+    source = random.Random(5)
+    decoded = rejected = 0
+    for _ in range(1500):
+        count = source.randrange(1, 12)
+        code = encode([random_instruction(source, count) for _ in range(count)] + [Instruction(Op.EXIT)])
+        try:
+            decode(code)
+        except InputError:
+            continue
+        decoded += 1
+        report = verify(BoundProgram("random", "random", code, b"", {}), LIMITS)
+        rejected += report.program is None
+        assert (report.program is None) == bool(report.findings)
+
+    assert 300 < rejected <= decoded

@@ -69,6 +69,12 @@ def _numbered(instructions: Sequence[Instruction]) -> Iterator[tuple[int, Instru
         slot += instruction.slots
 
 
+def _ends_block(instruction: Instruction) -> bool:
+    """Whether it is exit or a jump, be it only to the next instruction."""
+    is_call = instruction.op is Op.CALL
+    return instruction.op is Op.EXIT or (instruction.jump_slots is not None and not is_call)
+
+
 def _targets(slot: int, instruction: Instruction) -> tuple[int, ...]:
     """Where the program can go on after an instruction."""
     behind = slot + instruction.slots
@@ -88,7 +94,7 @@ def _blocks(slots: Mapping[int, Instruction]) -> Mapping[int, Block]:
         for target in targets:
             if target not in slots:
                 raise FlowError(_astray(slot, instruction, target))
-        if targets != (slot + instruction.slots,):
+        if _ends_block(instruction):
             heads.update(targets)
     return {head: _block(head, heads, slots) for head in heads}
 
@@ -107,7 +113,7 @@ def _block(head: int, heads: set[int], slots: Mapping[int, Instruction]) -> Bloc
         body.append((slot, instruction))
         targets = _targets(slot, instruction)
         slot += instruction.slots
-        if targets != (slot,) or slot in heads:
+        if _ends_block(instruction) or slot in heads:
             return Block(head, tuple(body), targets)
 
 

@@ -27,7 +27,7 @@ struct hp_context {
 };
 
 /// Declares the patch: HP_PATCH(fix_something) { return hp_pass(); }. The context is `context`.
-#define HP_PATCH(name)                                                                                                 \
+#define HP_PATCH(name)                                                                                       \
     __attribute__((section("hotpatch"), used)) u64 name(struct hp_context *context __attribute__((unused)))
 
 /// Functions of a patch that HP_PATCH calls are inlined: write HP_INLINE before them.
@@ -81,7 +81,7 @@ HP_INLINE u8 hp_firmware_u8(u32 address)
 }
 
 /// Copies `bytes` bytes of the firmware's memory to the patch's stack: 0, or -1 where it may not be read.
-static s64 (*const hp_firmware_read)(void *destination, u64 bytes, u64 address) __attribute__((unused)) =
-    (s64(*)(void *, u64, u64))1;
+static s64 (*const hp_firmware_read)(void *destination, u64 bytes, u64 address)
+    __attribute__((unused)) = (s64 (*)(void *, u64, u64))1;
 
 #endif
