@@ -7,6 +7,7 @@ reached by fire(), and whose power can fail in any flash operation. Next: device
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import functools
 import subprocess
 from collections.abc import Callable
@@ -92,7 +93,11 @@ class PatchInfo:
 @functools.cache
 def library() -> ctypes.CDLL:
     """The native library, built first if a source is newer."""
-    subprocess.run(["make", "-s", "-f", ROOT / "device_runtime/native.mk", "native"], check=True)
+    lock = ROOT / "build/native.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with lock.open("w") as held:  # test processes run side by side, and make must not
+        fcntl.flock(held, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", "-f", ROOT / "device_runtime/native.mk", "native"], check=True)
     loaded = ctypes.CDLL(str(ROOT / "build/native/libhotpatch.so"))
     loaded.native_open.restype = ctypes.c_void_p
     loaded.native_runtime.restype = ctypes.c_void_p
@@ -127,6 +132,7 @@ class NativeDevice:
     now_ms: int = 0
     stack_room: int = 4096
     during_run: Callable[[], None] = lambda: None  # called while a hit owns its record
+    on_sent: Callable[[], None] = lambda: None  # called when the board wrote to the line
     dead: bool = False
     console: bytearray = field(default_factory=bytearray)
     sent: bytearray = field(default_factory=bytearray)
@@ -185,7 +191,7 @@ class NativeDevice:
                 lambda at, data, size: self._change(self.flash.program, at, ctypes.string_at(data, size))
             ),
             _ERASE(lambda at: self._change(self.flash.erase, at)),
-            _WRITE(lambda data, size: self.sent.extend(ctypes.string_at(data, size))),
+            _WRITE(lambda data, size: self._send(ctypes.string_at(data, size))),
             _CONSOLE(self._take_console),
             _NOW(lambda: self.now_ms),
             _ARM(self._arm),
@@ -204,6 +210,10 @@ class NativeDevice:
     def _take_console(self, byte: int) -> bool:
         self.console.append(byte)
         return True
+
+    def _send(self, data: bytes) -> None:
+        self.sent.extend(data)
+        self.on_sent()
 
     def _room(self) -> int:
         self.during_run()
