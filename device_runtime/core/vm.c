@@ -8,7 +8,6 @@
 #include "core/vm.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #define SLOT                HP_INSTRUCTION_BYTES
 #define FRAME_POINTER       10U
@@ -97,7 +96,7 @@ uint8_t *hp_vm_memory(const hp_vm_t *const self, const uint64_t address, const u
     return (region == NULL) ? NULL : place_in(region, (uint32_t)address, bytes);
 }
 
-static void remember(hp_region_cache_t *const cache, const hp_region_t *const region)
+static inline void remember(hp_region_cache_t *const cache, const hp_region_t *const region)
 {
     cache->address = region->address;
     cache->last    = region->bytes - 8U;
@@ -122,30 +121,27 @@ static __attribute__((noinline)) uint8_t *reach_slowly(const hp_vm_t *const self
     return place_in(region, (uint32_t)address, bytes);
 }
 
-/// Where `bytes` (1, 2, 4 or 8) bytes at base + offset lie, or NULL. The 64-bit sum must be a 32-bit address: a wrapped
-/// one is outside.
-static inline uint8_t *reach(hp_vm_t *const self, hp_region_cache_t *const cache, const uint64_t base,
-                             const uint32_t word, const uint32_t bytes)
+/// Finds where `bytes` (1, 2, 4 or 8) bytes at base + offset lie; false if the run may not touch them. The 64-bit sum must
+/// be a 32-bit address: a wrapped one is outside.
+static inline bool reach(hp_vm_t *const self, hp_region_cache_t *const cache, const uint64_t base,
+                         const uint32_t word, const uint32_t bytes, uint8_t **const at)
 {
     const uint64_t address = base + wide((uint32_t)offset_of(word));
     const uint32_t offset  = (uint32_t)address - cache->address;
-    if (((uint32_t)(address >> 32U) == 0U) && (offset <= (cache->last + (8U - bytes)))) {
-        return &cache->memory[offset];
+    const bool hit         = ((uint32_t)(address >> 32U) == 0U) && (offset <= (cache->last + (8U - bytes)));
+    if (__builtin_expect(hit, true)) {
+        *at = &cache->memory[offset];
+        return true;
     }
-    return reach_slowly(self, cache, address, bytes);
-}
-
-static inline uint8_t *for_load(hp_vm_t *const self, const uint64_t base, const uint32_t word,
-                                const uint32_t bytes)
-{
-    return reach(self, &self->load, base, word, bytes);
+    *at = reach_slowly(self, cache, address, bytes);
+    return *at != NULL;
 }
 
 /// A store can be seen from outside, so it is refused once the fuel is spent.
-static inline uint8_t *for_store(hp_vm_t *const self, const uint64_t base, const uint32_t word,
-                                 const uint32_t bytes, const bool spent)
+static inline bool for_store(hp_vm_t *const self, const uint64_t base, const uint32_t word,
+                             const uint32_t bytes, const bool spent, uint8_t **const at)
 {
-    return spent ? NULL : reach(self, &self->store, base, word, bytes);
+    return !spent && reach(self, &self->store, base, word, bytes, at);
 }
 
 static inline uint16_t get16(const uint8_t *const at)
@@ -255,6 +251,9 @@ static __attribute__((noinline)) uint32_t modulo32(const uint32_t x, const uint3
 /// mov's sign-extending forms; `bits` is the instruction's offset field.
 static inline uint64_t extend(const uint64_t value, const int32_t bits)
 {
+    if (__builtin_expect(bits == 0, true)) {
+        return value;
+    }
     switch (bits) {
     case 8: return (uint64_t)(int64_t)(int8_t)value;
     case 16: return (uint64_t)(int64_t)(int16_t)value;
@@ -298,8 +297,8 @@ static __attribute__((noinline)) bool atomic(hp_vm_t *const self, const uint32_t
 {
     uint64_t *const r   = self->registers;
     uint64_t *const src = &r[source_of(word)];
-    uint8_t *const at   = reach(self, &self->store, r[(word >> 8U) & 15U], word, is_wide ? 8U : 4U);
-    if (at == NULL) {
+    uint8_t *at         = NULL;
+    if (!reach(self, &self->store, r[(word >> 8U) & 15U], word, is_wide ? 8U : 4U, &at)) {
         return false;
     }
     const bool compares     = (operation == 0xf1U);
@@ -441,21 +440,21 @@ static hp_fault_t interpret(hp_vm_t *const self)
             pc += SLOT;
             limit += SLOT;
             continue;
-        case HP_OP_LDXB: at = for_load(self, *s, word, 1U); if (at == NULL) { goto ended; } *d = at[0]; continue;
-        case HP_OP_LDXH: at = for_load(self, *s, word, 2U); if (at == NULL) { goto ended; } *d = get16(at); continue;
-        case HP_OP_LDXW: at = for_load(self, *s, word, 4U); if (at == NULL) { goto ended; } *d = get32(at); continue;
-        case HP_OP_LDXDW: at = for_load(self, *s, word, 8U); if (at == NULL) { goto ended; } *d = get64(at); continue;
-        case HP_OP_LDXSB: at = for_load(self, *s, word, 1U); if (at == NULL) { goto ended; } *d = extend(at[0], 8); continue;
-        case HP_OP_LDXSH: at = for_load(self, *s, word, 2U); if (at == NULL) { goto ended; } *d = extend(get16(at), 16); continue;
-        case HP_OP_LDXSW: at = for_load(self, *s, word, 4U); if (at == NULL) { goto ended; } *d = extend(get32(at), 32); continue;
-        case HP_OP_STB: at = for_store(self, *d, word, 1U, pc > limit); if (at == NULL) { goto ended; } at[0] = (uint8_t)wide(imm); continue;
-        case HP_OP_STXB: at = for_store(self, *d, word, 1U, pc > limit); if (at == NULL) { goto ended; } at[0] = (uint8_t)*s; continue;
-        case HP_OP_STH: at = for_store(self, *d, word, 2U, pc > limit); if (at == NULL) { goto ended; } put16(at, wide(imm)); continue;
-        case HP_OP_STXH: at = for_store(self, *d, word, 2U, pc > limit); if (at == NULL) { goto ended; } put16(at, *s); continue;
-        case HP_OP_STW: at = for_store(self, *d, word, 4U, pc > limit); if (at == NULL) { goto ended; } put32(at, wide(imm)); continue;
-        case HP_OP_STXW: at = for_store(self, *d, word, 4U, pc > limit); if (at == NULL) { goto ended; } put32(at, *s); continue;
-        case HP_OP_STDW: at = for_store(self, *d, word, 8U, pc > limit); if (at == NULL) { goto ended; } put64(at, wide(imm)); continue;
-        case HP_OP_STXDW: at = for_store(self, *d, word, 8U, pc > limit); if (at == NULL) { goto ended; } put64(at, *s); continue;
+        case HP_OP_LDXB: if (!reach(self, &self->load, *s, word, 1U, &at)) { goto ended; } *d = at[0]; continue;
+        case HP_OP_LDXH: if (!reach(self, &self->load, *s, word, 2U, &at)) { goto ended; } *d = get16(at); continue;
+        case HP_OP_LDXW: if (!reach(self, &self->load, *s, word, 4U, &at)) { goto ended; } *d = get32(at); continue;
+        case HP_OP_LDXDW: if (!reach(self, &self->load, *s, word, 8U, &at)) { goto ended; } *d = get64(at); continue;
+        case HP_OP_LDXSB: if (!reach(self, &self->load, *s, word, 1U, &at)) { goto ended; } *d = extend(at[0], 8); continue;
+        case HP_OP_LDXSH: if (!reach(self, &self->load, *s, word, 2U, &at)) { goto ended; } *d = extend(get16(at), 16); continue;
+        case HP_OP_LDXSW: if (!reach(self, &self->load, *s, word, 4U, &at)) { goto ended; } *d = extend(get32(at), 32); continue;
+        case HP_OP_STB: if (!for_store(self, *d, word, 1U, pc > limit, &at)) { goto ended; } at[0] = (uint8_t)wide(imm); continue;
+        case HP_OP_STXB: if (!for_store(self, *d, word, 1U, pc > limit, &at)) { goto ended; } at[0] = (uint8_t)*s; continue;
+        case HP_OP_STH: if (!for_store(self, *d, word, 2U, pc > limit, &at)) { goto ended; } put16(at, wide(imm)); continue;
+        case HP_OP_STXH: if (!for_store(self, *d, word, 2U, pc > limit, &at)) { goto ended; } put16(at, *s); continue;
+        case HP_OP_STW: if (!for_store(self, *d, word, 4U, pc > limit, &at)) { goto ended; } put32(at, wide(imm)); continue;
+        case HP_OP_STXW: if (!for_store(self, *d, word, 4U, pc > limit, &at)) { goto ended; } put32(at, *s); continue;
+        case HP_OP_STDW: if (!for_store(self, *d, word, 8U, pc > limit, &at)) { goto ended; } put64(at, wide(imm)); continue;
+        case HP_OP_STXDW: if (!for_store(self, *d, word, 8U, pc > limit, &at)) { goto ended; } put64(at, *s); continue;
         case HP_OP_ATOMICDW: if ((pc > limit) || !atomic(self, word, imm, true)) { goto ended; } continue;
         case HP_OP_ATOMICW: if ((pc > limit) || !atomic(self, word, imm, false)) { goto ended; } continue;
         case HP_OP_JEQ64_IMM: if (*d == wide(imm)) { goto taken; } continue;
@@ -566,11 +565,22 @@ ended:
 
 // ------------------------------------------------ a run ------------------------------------------------
 
+/// What an earlier run left on the stack is none of this one's business. By words: a memset made for size takes a byte a turn.
+static void clear(const hp_region_t *const stack)
+{
+    hp_word_t *const words = (hp_word_t *)(uintptr_t)stack->memory;
+    for (uint32_t i = 0U; i < (stack->bytes / 4U); i++) {
+        words[i] = 0U;
+    }
+}
+
 hp_fault_t hp_vm_run(hp_vm_t *const self, const hp_program_t *const program, const hp_space_t *const space)
 {
     const hp_region_t *const first = (space->context.bytes >= 8U) ? &space->context : &space->stack;
     const hp_region_t *const own   = (space->stack.bytes >= 8U) ? &space->stack : &space->context;
-    memset(self->registers, 0, sizeof(self->registers));
+    for (uint32_t i = 0U; i < HP_REGISTERS; i++) {
+        self->registers[i] = 0U;
+    }
     self->program = program;
     self->space   = space;
     self->pc      = program->code;
@@ -581,10 +591,7 @@ hp_fault_t hp_vm_run(hp_vm_t *const self, const hp_program_t *const program, con
     }
     remember(&self->load, first);
     remember(&self->store, own);
-    if (space->stack.bytes != 0U) {
-        memset(space->stack.memory, 0,
-               space->stack.bytes); // what an earlier run left is none of this one's business
-    }
+    clear(&space->stack);
     self->registers[1]             = space->context.address;
     self->registers[2]             = space->context.bytes;
     self->registers[FRAME_POINTER] = (uint64_t)space->stack.address + space->stack.bytes;
