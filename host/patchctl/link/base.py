@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, Self
 
+from patchctl.board import board_names
 from patchctl.errors import UsageError
 
 
@@ -57,7 +58,9 @@ def link_for(selector: str) -> Link:
     """The open link that `selector` names; UsageError for an unknown kind, LinkError if it stays shut."""
     kind, _, rest = selector.partition(":")
     if kind not in _OPENERS or not rest:
-        raise UsageError(f"{selector!r} names no board", hint="serial:/dev/ttyACM0 or sim:nrf52840dk")
+        raise UsageError(
+            f"{selector!r} names no board", hint=f"serial:/dev/ttyACM0 or sim:{board_names()[0]}"
+        )
     return _OPENERS[kind](rest)
 
 
