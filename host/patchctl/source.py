@@ -18,7 +18,6 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from patchctl.contract import STACK_BYTES_MAX
 from patchctl.errors import InputError
 
 CLANG_VERSION_MIN = 19
@@ -35,8 +34,6 @@ _OPTIONS = (
     "-Wall",
     "-Wextra",
     "-Werror",
-    "-mllvm",
-    f"-bpf-stack-size={STACK_BYTES_MAX}",
 )
 _LOCATED = re.compile(r"^(?P<place>.+?:\d+:\d+): (?:fatal )?error: (?P<text>.*)$", re.MULTILINE)
 

@@ -18,6 +18,9 @@ Slots = Mapping[int, tuple[int, Value]]
 """Stack offset to the size and value stored there; offset 0 is the deepest byte a program may use."""
 
 
+_ORDERS_ADDRESSES = ("jeq", "jne", "jlt", "jle", "jgt", "jge")  # offsets compare so as addresses do
+
+
 class State:
     """Changed in place by one path; copied where paths part. `slots` is replaced, never changed."""
 
@@ -34,8 +37,10 @@ class State:
 
     def assume(self, name: str, width: int, first: Value, second: Value) -> bool:
         """Narrow all that is linked to both values to where the comparison holds; False if nowhere."""
-        if first.region is not second.region or (first.region and not _near(first, second)):
+        if first.region is not second.region:
             return True  # addresses of unlike things: either outcome is possible
+        if first.region and not (name in _ORDERS_ADDRESSES and _near(first, second)):
+            return True
         pair = assume(name, width, _bits(first, width), _bits(second, width))
         if pair is None:
             return False
