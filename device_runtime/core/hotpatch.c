@@ -34,6 +34,7 @@ hp_status_t hp_init(hp_runtime_t *self, const hp_config_t *config)
     map_readable(self);
     const hp_status_t status = hp_store_start(self);
     hp_admit_rearm(self);
+    hp_store_tidy(self);
     return status;
 }
 
@@ -45,9 +46,6 @@ void hp_feed(hp_runtime_t *self, const uint8_t *data, size_t size)
 void hp_poll(hp_runtime_t *self)
 {
     hp_slipmux_poll(self);
-    if (!self->line.session) {
-        hp_store_tidy(self);
-    }
 }
 
 void hp_console(hp_runtime_t *self, const uint8_t *data, size_t size)

@@ -272,6 +272,7 @@ static void put_patches(hp_runtime_t *self, const hp_message_t *request)
         }
     }
     self->exchange.receiving = false;
+    hp_store_tidy(self);
     answer_status(self, request, status);
 }
 

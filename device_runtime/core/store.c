@@ -488,30 +488,41 @@ hp_status_t hp_store_place(hp_runtime_t *self, hp_span_t payload, hp_record_t *r
     return HP_STATUS_OK;
 }
 
+/// A page that will be needed and is not blank, or 0.
+static uint32_t dirty_page(const hp_runtime_t *self)
+{
+    const uint32_t page_bytes = self->board->page_bytes;
+
+    if (self->journal.page_address != 0U &&
+        !is_blank(flash_at(self, other_page(self), page_bytes), page_bytes)) {
+        return other_page(self);
+    }
+    for (uint32_t at = 0; at < self->board->stage_bytes; at += page_bytes) {
+        if (!is_blank(flash_at(self, self->board->stage_address + at, page_bytes), page_bytes)) {
+            return self->board->stage_address + at;
+        }
+    }
+    for (uint32_t slot = 0; slot < self->board->slot_count; slot++) {
+        for (uint32_t at = 0; is_free(self, slot) && at < self->board->slot_bytes; at += page_bytes) {
+            const uint32_t page = hp_store_slot_address(self, slot) + at;
+            if (!is_blank(flash_at(self, page, page_bytes), page_bytes)) {
+                return page;
+            }
+        }
+    }
+    return 0;
+}
+
 void hp_store_tidy(hp_runtime_t *self)
 {
     const uint32_t page_bytes = self->board->page_bytes;
-    uint32_t dirty            = 0;
+    const uint32_t pages =
+        (2U * page_bytes + self->board->stage_bytes + self->board->slot_count * self->board->slot_bytes) /
+        page_bytes;
 
-    if (self->journal.tidy) {
-        return;
+    for (uint32_t count = 0; count < pages && !self->journal.tidy; count++) {
+        const uint32_t page = dirty_page(self);
+        // A page that does not erase is met again when it is needed, and then somebody is told.
+        self->journal.tidy = page == 0U || self->port->flash_erase(self->port->context, page) != HP_STATUS_OK;
     }
-    if (self->journal.page_address != 0U &&
-        !is_blank(flash_at(self, other_page(self), page_bytes), page_bytes)) {
-        dirty = other_page(self);
-    }
-    for (uint32_t at = 0; at < self->board->stage_bytes && dirty == 0U; at += page_bytes) {
-        if (!is_blank(flash_at(self, self->board->stage_address + at, page_bytes), page_bytes)) {
-            dirty = self->board->stage_address + at;
-        }
-    }
-    for (uint32_t slot = 0; slot < self->board->slot_count && dirty == 0U; slot++) {
-        for (uint32_t at = 0; is_free(self, slot) && at < self->board->slot_bytes && dirty == 0U;
-             at += page_bytes) {
-            const uint32_t page = hp_store_slot_address(self, slot) + at;
-            dirty               = is_blank(flash_at(self, page, page_bytes), page_bytes) ? 0U : page;
-        }
-    }
-    // A page that does not erase is met again when it is needed, and then somebody is told.
-    self->journal.tidy = dirty == 0U || self->port->flash_erase(self->port->context, dirty) != HP_STATUS_OK;
 }

@@ -61,7 +61,8 @@ uint32_t hp_store_slots_free(const hp_runtime_t *self);
 /// Makes the stage's page at `address` ready for writing: erases it unless it is blank. HP_STATUS_FLASH_FAILED.
 HP_MUST_CHECK hp_status_t hp_store_prepare_page(hp_runtime_t *self, uint32_t address);
 
-/// Erases one page that will be needed and is dirty, if there is one. Called while nobody waits.
+/// Erases every page that will be needed and is dirty, so that later requests find blank ones. Called where the line is
+/// silent because the host waits for an answer: an erase stops the processor, and bytes that arrive then are lost.
 void hp_store_tidy(hp_runtime_t *self);
 
 #endif
