@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import socket
 import threading
 import tty
 
@@ -88,6 +89,35 @@ def test_a_file_that_is_no_port_is_named(tmp_path):
 
     with pytest.raises(LinkError, match="does not open"):
         link_for(f"serial:{path}")
+
+
+def test_a_tcp_port_is_a_port_too(tmp_path):
+    board = FakeBoard(samples.KEY.public)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, number = server.getsockname()
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                while data := client.recv(4096):
+                    board.write(data)
+                    client.sendall(board.read(0.0))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with connect(f"serial:socket://{host}:{number}", archive=Archive(tmp_path)) as device:
+            state = device.push(samples.install()).state
+        thread.join()
+
+    assert state is PatchState.UPDATED
+
+
+def test_a_tcp_port_where_nobody_listens_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = server.getsockname()[1]
+
+    with pytest.raises(LinkError, match="does not open"):
+        link_for(f"serial:socket://127.0.0.1:{number}")
 
 
 @pytest.mark.parametrize(

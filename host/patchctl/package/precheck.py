@@ -46,11 +46,13 @@ def check_signature(envelope: Envelope, identity: Identity, known_keys: Iterable
     The board names its keys by fingerprint only: where the host does not hold one, the board decides.
     """
     if not identity.keys:
-        raise refusal(Status.NO_KEYS, where=identity.board)
+        hint = "give it a key page: patchctl keys provision"
+        raise refusal(Status.NO_KEYS, where=identity.board, hint=hint)
     trusted = [key for key in known_keys if key.fingerprint in identity.keys]
     holds_all = {key.fingerprint for key in trusted} == set(identity.keys)
     if holds_all and not envelope.is_signed_by(trusted):
-        raise refusal(Status.BAD_SIGNATURE)
+        hint = "sign with a key that patchctl status shows for this board"
+        raise refusal(Status.BAD_SIGNATURE, where="container", hint=hint)
 
 
 def check_target(manifest: Manifest, identity: Identity) -> None:
