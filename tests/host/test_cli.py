@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import stat
+import termios
 
 import pytest
 from patchctl.cli.main import main
@@ -148,6 +151,27 @@ def test_console_sends_input_that_is_no_terminal(board, capfdbinary, monkeypatch
         assert main(["console", *TO]) == 0
 
     assert b"PRINT(1)\rPRINT(2)\r" in capfdbinary.readouterr().out
+
+
+def test_console_at_a_terminal_passes_keys_until_ctrl_bracket(board, capfdbinary, monkeypatch):
+    far, near = pty.openpty()
+    typed = [b"a\x03", b"b\x1dc"]
+    read = board.read
+
+    def read_and_type(timeout_s: float) -> bytes:
+        if typed:
+            os.write(far, typed.pop(0))
+        return read(timeout_s)
+
+    board.read = read_and_type
+    with os.fdopen(near) as stdin:
+        before = termios.tcgetattr(near)
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert main(["console", *TO]) == 0
+        assert termios.tcgetattr(near) == before
+    os.close(far)
+
+    assert b"A\x03B" in capfdbinary.readouterr().out
 
 
 def test_keys_new_makes_a_pair_and_never_overwrites(board, capsys, tmp_path):

@@ -47,11 +47,12 @@ def _talk(device: Device, reporter: Reporter) -> None:
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], 0)
         keys = os.read(sys.stdin.fileno(), _READ_BYTES) if ready else b""
-        if _LEAVE in keys or (ready and not keys):
-            return
-        if keys:
-            device.write_console(keys)
+        typed, leave, _ = keys.partition(_LEAVE)
+        if typed:
+            device.write_console(typed)
         reporter.raw(device.read_console(_STEP_S))
+        if leave or (ready and not keys):
+            return
 
 
 def _send_all(device: Device, reporter: Reporter, text: bytes, quiet_s: float) -> None:
