@@ -102,6 +102,20 @@ static hp_status_t reject(hp_runtime_t *self, uint32_t index)
     return hp_store_append(self, &record, &index);
 }
 
+/// Puts the version before the trial of patch `index` back in force, or none; `why` the trial could not be armed.
+static hp_status_t go_back(hp_runtime_t *self, uint32_t index, hp_status_t why)
+{
+    hp_status_t status = hp_store_take_back(self, index);
+
+    if (status == HP_STATUS_OK) {
+        const hp_record_t record = hp_store_record(self, index);
+        if (record.state == HP_PATCH_STATE_UPDATED) {
+            status = hp_trigger_arm(self, index, record.slot);
+        }
+    }
+    return status == HP_STATUS_OK ? why : status;
+}
+
 /// Flash first, triggers last: a cut before the record leaves the old state, one behind it the new.
 static hp_status_t install(hp_runtime_t *self, const request_t *request)
 {
@@ -115,8 +129,7 @@ static hp_status_t install(hp_runtime_t *self, const request_t *request)
     }
     status = hp_trigger_arm(self, index, record.slot);
     if (status != HP_STATUS_OK) {
-        const hp_status_t rejected = reject(self, index);
-        return rejected == HP_STATUS_OK ? status : rejected;
+        return go_back(self, index, status);
     }
     hp_count(self, HP_COUNTER_INSTALLS);
     return HP_STATUS_OK;

@@ -329,8 +329,7 @@ static void read_journal(hp_runtime_t *self)
     }
 }
 
-/// Ends the trial of patch `index`, which a reset interrupted: the version before it comes back, or none is in force.
-static hp_status_t take_back(hp_runtime_t *self, uint32_t index)
+hp_status_t hp_store_take_back(hp_runtime_t *self, uint32_t index)
 {
     const uint32_t fallback = self->journal.patches[index].fallback_address;
     hp_record_t record      = hp_store_record(self, index);
@@ -352,7 +351,7 @@ static hp_status_t take_back_trials(hp_runtime_t *self)
 
     for (uint32_t index = 0; index < self->journal.patch_count; index++) {
         if (hp_store_record(self, index).state == HP_PATCH_STATE_TRIAL) {
-            const hp_status_t one = take_back(self, index);
+            const hp_status_t one = hp_store_take_back(self, index);
             status                = one == HP_STATUS_OK ? status : one;
         }
     }

@@ -49,6 +49,10 @@ HP_MUST_CHECK hp_status_t hp_store_append(hp_runtime_t *self, const hp_record_t 
 /// record is written. HP_STATUS_STORE_FULL, HP_STATUS_TOO_LARGE, HP_STATUS_FLASH_FAILED.
 HP_MUST_CHECK hp_status_t hp_store_place(hp_runtime_t *self, hp_span_t payload, hp_record_t *record);
 
+/// Ends the trial of patch `index`: the version before it comes back in the journal, or the patch is rejected.
+/// HP_STATUS_FLASH_FAILED.
+HP_MUST_CHECK hp_status_t hp_store_take_back(hp_runtime_t *self, uint32_t index);
+
 /// Whether the payload of patch `index` is what the board itself admitted: checks the record's MAC.
 bool hp_store_payload_good(const hp_runtime_t *self, uint32_t index);
 

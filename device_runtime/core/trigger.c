@@ -85,8 +85,12 @@ bool hp_trigger_taken(const hp_runtime_t *self, uint32_t patch_index, uint32_t a
 {
     for (uint32_t index = 0; index < self->board->trigger_count; index++) {
         const hp_trigger_entry_t *entry = &self->triggers[index];
-        if (entry->address != 0U && owner(entry) != patch_index &&
-            hp_inside(entry->address, 2, address, bytes)) {
+        if (entry->address == 0U || owner(entry) == patch_index) {
+            continue;
+        }
+        const hp_arming_t *arming = &entry->versions[(entry->published & VERSION_BITS) - 1U];
+        const uint32_t displaced  = arming->payload[arming->site_offset + HP_SITE_DISPLACED_BYTES];
+        if (hp_overlap(entry->address, displaced, address, bytes)) {
             return true;
         }
     }

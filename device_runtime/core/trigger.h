@@ -19,7 +19,7 @@ void hp_trigger_disarm(hp_runtime_t *self, uint32_t patch_index);
 /// How many triggers patch `patch_index` could use: free ones and its own.
 uint32_t hp_trigger_room(const hp_runtime_t *self, uint32_t patch_index);
 
-/// Whether a site of another patch lies within `bytes` bytes from `address` on.
+/// Whether another patch displaces instructions among the `bytes` bytes from `address` on.
 bool hp_trigger_taken(const hp_runtime_t *self, uint32_t patch_index, uint32_t address, uint32_t bytes);
 
 #endif

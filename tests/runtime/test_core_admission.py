@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+import cbor2
 import pytest
-from patchctl.contract import Counter, PatchState, Status, Trigger, Verdict
+from patchctl.contract import Counter, PatchState, ReplyKey, Status, Trigger, Verdict
 from patchctl.package import payload as payloads
 from patchctl.package.envelope import seal_install
 from patchctl.program import BuiltProgram, BuiltRedirect, MemoryRange, SafeArgument, SafeVerdict
@@ -352,6 +353,37 @@ def test_a_site_that_the_port_cannot_trap_is_refused_and_nothing_stays_armed(dev
     assert exchange.push(device, TWINS["two sites"]) == Status.ILLEGAL_SITE
     assert device.armed == {}
     assert device.patches()["sample"].state == PatchState.REJECTED
+
+
+def test_an_update_that_the_port_cannot_trap_leaves_the_version_before_it_in_force(device):
+    exchange.push(device, install())
+    device.confirm("sample")
+    device.refused_sites.add(containers.SECOND_SITE)
+
+    assert exchange.push(device, install(4, patch(sites=(site(), site(containers.SECOND_SITE))))) == (
+        Status.ILLEGAL_SITE
+    )
+    assert device.patches()["sample"].state == PatchState.UPDATED
+    assert [address for address, _ in device.armed.values()] == [SITE]
+
+
+@pytest.mark.parametrize(("offset", "status"), [(-2, Status.OK), (2, Status.ILLEGAL_SITE), (4, Status.OK)])
+def test_no_patch_may_begin_inside_what_another_displaces(device, offset, status):
+    text = bytes.fromhex("10b5") * 10
+    device.flash.load(SITE - 4, text)
+    wide = site(original=text[:8], displaced_bytes=4, copy=copy_of(SITE, text[:4]))
+    near = site(SITE + offset, original=text[:8], copy=copy_of(SITE + offset, text[:2]))
+
+    assert exchange.push(device, install(built=patch(sites=(wide,)))) == Status.OK
+    assert exchange.push(device, install(built=patch(sites=(near,)), patch_id="other")) == status
+
+
+def test_a_refusal_says_which_site_it_is_about(device):
+    container, _ = REFUSED["other bytes at the site"]
+
+    answer = cbor2.loads(exchange.put(device, container).payload)
+
+    assert answer == {ReplyKey.STATUS: Status.SITE_BYTES, ReplyKey.DETAIL: SITE}
 
 
 def test_a_full_store_refuses_and_an_undo_makes_room_after_a_reset():
