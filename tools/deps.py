@@ -276,6 +276,7 @@ def named(sources: Iterable[Source], name: str) -> Source:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="fetch third-party sources into the cache")
     parser.add_argument("--list", action="store_true", help="print the folders and fetch nothing")
+    parser.add_argument("--missing", action="store_true", help="say nothing about what is there already")
     parser.add_argument("--path", metavar="NAME", help="print one folder and fetch nothing")
     options = parser.parse_args(arguments)
     try:
@@ -285,6 +286,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         for source in sources:
             if source.optional and not options.list:
+                continue
+            if options.missing and source.folder.exists():
                 continue
             folder = source.folder if options.list else provide(source)
             print(folder if options.list else f"{source.name} {source.version}: {folder}")

@@ -19,7 +19,7 @@
 /// What MicroPython leaves of the main stack to interrupts: the runtime checks signatures on it.
 #define INTERRUPTS_STACK_BYTES (8U * 1024U)
 
-static char heap[HEAP_BYTES];
+static _Alignas(8) char heap[HEAP_BYTES];
 
 static bool interrupt_key(uint8_t byte)
 {
