@@ -28,31 +28,31 @@ typedef struct hp_range_t {
 /// Facts of one board, made from boards/*.toml; constant for the runtime's life.
 typedef struct hp_board_t {
     const char *name;
-    uint8_t     vendor_id[16];
-    uint8_t     class_id[16];
-    uint32_t    page_bytes; ///< flash erase unit
-    uint32_t    journal_address; ///< two pages
-    uint32_t    stage_address; ///< where an envelope rests while it arrives
-    uint32_t    stage_bytes;
-    uint32_t    slots_address; ///< slot_count slots of slot_bytes, whole pages
-    uint32_t    slot_bytes;
-    uint32_t    slot_count; ///< <= HP_SLOTS_MAX
-    uint32_t    key_page_address;
-    uint32_t    trigger_count; ///< comparators; <= HP_TRIGGERS_MAX
-    uint32_t    program_count_max; ///< instructions of one program
+    uint8_t vendor_id[16];
+    uint8_t class_id[16];
+    uint32_t page_bytes;      ///< flash erase unit
+    uint32_t journal_address; ///< two pages
+    uint32_t stage_address;   ///< where an envelope rests while it arrives
+    uint32_t stage_bytes;
+    uint32_t slots_address; ///< slot_count slots of slot_bytes, whole pages
+    uint32_t slot_bytes;
+    uint32_t slot_count; ///< <= HP_SLOTS_MAX
+    uint32_t key_page_address;
+    uint32_t trigger_count;     ///< comparators; <= HP_TRIGGERS_MAX
+    uint32_t program_count_max; ///< instructions of one program
     const hp_range_t *readable; ///< what a program may read: RAM and code flash, less store and key page
-    uint32_t          readable_count; ///< <= HP_READABLE_MAX
-    hp_range_t        text; ///< the firmware's code: where redirects may lead and sites may lie
-    hp_range_t        runtime_text; ///< the runtime's own code inside it: no site may lie here
+    uint32_t readable_count;    ///< <= HP_READABLE_MAX
+    hp_range_t text;            ///< the firmware's code: where redirects may lead and sites may lie
+    hp_range_t runtime_text;    ///< the runtime's own code inside it: no site may lie here
 } hp_board_t;
 
 typedef struct hp_config_t {
-    const hp_port_t  *port;
+    const hp_port_t *port;
     const hp_board_t *board;
-    const uint8_t    *build_id; ///< of the firmware this runtime is linked into
-    uint32_t          build_id_bytes; ///< <= 32
-    uint8_t          *arena; ///< eBPF stacks; 8-aligned
-    uint32_t          arena_bytes;
+    const uint8_t *build_id; ///< of the firmware this runtime is linked into
+    uint32_t build_id_bytes; ///< <= 32
+    uint8_t *arena;          ///< eBPF stacks; 8-aligned
+    uint32_t arena_bytes;
 } hp_config_t;
 
 // ------------------------------------------------ a hit ------------------------------------------------
@@ -107,13 +107,13 @@ bool hp_session_open(const hp_runtime_t *self);
 
 /// What the policy layer may know of slot `slot`'s patch; id is NUL-terminated, empty for a free slot.
 typedef struct hp_patch_info_t {
-    char     id[HP_PATCH_ID_BYTES_MAX + 1U];
+    char id[HP_PATCH_ID_BYTES_MAX + 1U];
     uint32_t sequence;
     uint32_t state; ///< hp_patch_state_t
     uint32_t hits;
     uint32_t safe_verdicts;
     uint32_t last_fault; ///< hp_fault_t
-    bool     armed;
+    bool armed;
 } hp_patch_info_t;
 
 /// Describes patch number `index` of those the store knows. HP_STATUS_NOT_FOUND behind the last.

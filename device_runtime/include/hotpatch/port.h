@@ -28,7 +28,8 @@ typedef struct hp_port_t {
 
     /// Writes `size` bytes (a multiple of 8) at `address` (a multiple of 8) into flash that is erased there. Returns
     /// HP_STATUS_FLASH_FAILED if the bytes read back differ. A power cut inside may leave any bits of one unit.
-    HP_MUST_CHECK hp_status_t (*flash_program)(void *context, uint32_t address, const void *data, size_t size);
+    HP_MUST_CHECK hp_status_t (*flash_program)(void *context, uint32_t address, const void *data,
+                                               size_t size);
 
     /// Erases the page that starts at `address`. After HP_STATUS_OK each of its bytes reads 0xff. May stop the processor
     /// for tens of milliseconds.
@@ -46,7 +47,8 @@ typedef struct hp_port_t {
     /// Arms trigger `index` (0 .. trigger_count-1): when the firmware reaches `address`, the port's veneer calls hp_fire
     /// with this index and continues at `resume` (Thumb bit set) unless the frame says otherwise. The firmware goes on
     /// seeing the old arming or the new one, never half of it. HP_STATUS_ILLEGAL_SITE if the port cannot trap there.
-    HP_MUST_CHECK hp_status_t (*trigger_arm)(void *context, uint32_t index, uint32_t address, uint32_t resume);
+    HP_MUST_CHECK hp_status_t (*trigger_arm)(void *context, uint32_t index, uint32_t address,
+                                             uint32_t resume);
 
     /// Disarms trigger `index`. No effect if it is not armed.
     void (*trigger_disarm)(void *context, uint32_t index);
