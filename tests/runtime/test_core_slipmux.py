@@ -1,14 +1,21 @@
 """Stop 8 of 12. The board's side of the serial line: what is a frame, what is console text."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 from patchctl.contract import Counter
-from patchctl.link.slipmux import Console, Message, frame, frame_message
+from patchctl.link.slipmux import Console, Decoder, Message, fcs16, frame, frame_message
 
 from tests.runtime import containers
 
 PING = bytes.fromhex("40000001")
 RESET = bytes.fromhex("70000001")
 END, ESC = b"\xc0", b"\xdb"
+
+
+VECTORS = Path(__file__).parents[1] / "vectors/slipmux/frames.toml"
+LINES = tomllib.loads(VECTORS.read_text())["line"]
 
 
 @pytest.fixture
@@ -130,3 +137,16 @@ def test_a_session_closes_at_a_console_byte(device):
     device.feed(b"x")
 
     assert not device.session
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line["about"])
+def test_both_ends_take_the_same_bytes_for_the_same(device, line):
+    checksum = (fcs16(b"\xa9" + PING) ^ 0xFFFF).to_bytes(2, "little").hex()
+    data = bytes.fromhex(line["bytes"].replace("{fcs}", checksum))
+    events = Decoder(receives_diagnostics=False).feed(data, 0.0)
+    device.feed(data)
+
+    assert b"".join(event.data for event in events if isinstance(event, Console)).hex() == line["console"]
+    assert [event.data.hex() for event in events if isinstance(event, Message)] == line["messages"]
+    assert bytes(device.console).hex() == line["console"]
+    assert device.counter(Counter.FRAMES) == len(line["messages"])
