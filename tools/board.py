@@ -41,6 +41,7 @@ def facts(board: Board) -> dict[str, str]:
     fpb = board.chip.fpb
     readable = ", ".join(f"{{{number(a)}, {number(n)}}}" for a, n in board.readable)
     addresses = {f"HP_BOARD_{spec.name.upper()}_ADDRESS": number(spec.address) for spec in board.chip.device}
+    models = {f"HP_BOARD_HAS_{spec.model.upper()}": "1" for spec in board.chip.device}
     return {
         "HP_BOARD_NAME": f'"{board.name}"',
         "HP_BOARD_CLASS_ID": octets(board.class_id),
@@ -55,6 +56,7 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_COMPARATORS": f"{fpb.code_comparators if fpb else 0}",
         "HP_BOARD_TRANSMIT_PIN": f"{board.link.transmit_pin}U",
         "HP_BOARD_RECEIVE_PIN": f"{board.link.receive_pin}U",
+        "HP_BOARD_PIN_FUNCTION": f"{max(board.link.pin_function, 0)}U",
         "HP_BOARD_FLASH_ADDRESS": number(board.flash.address),
         "HP_BOARD_FLASH_BYTES": number(board.flash.bytes),
         "HP_BOARD_RAM_ADDRESS": number(board.ram.address),
@@ -73,6 +75,7 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_READABLE": f"{{{readable}}}",
         "HP_BOARD_READABLE_COUNT": f"{len(board.readable)}U",
         **addresses,
+        **models,
     }
 
 

@@ -34,7 +34,14 @@ class Region:
     program_unit: int = 0
     program_us: int = 0
     erase_us: int = 0
-    alias: int = -1
+    alias: int = -1  # a second address at which the same memory is seen; -1: none
+    banks: int = 1  # the core runs on from one bank while another is busy
+    ecc: bool = False  # a torn program unit cannot be read without a fault
+
+    @property
+    def bank_bytes(self) -> int:
+        """Size of one bank."""
+        return self.bytes // self.banks
 
     @property
     def end(self) -> int:
@@ -94,12 +101,17 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class LinkFacts:
-    """The serial device that console and management share, and the chip's pins it is wired to."""
+    """The serial device that console and management share, and the chip's pins it is wired to.
+
+    Pins count through the ports, 32 (Nordic) or 16 (ST) each; `pin_function` is the alternate function that
+    connects them to the device, -1 where pins are chosen in the device itself.
+    """
 
     device: str
     baud: int
     transmit_pin: int
     receive_pin: int
+    pin_function: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +299,7 @@ def _validate(board: Board, where: str) -> None:
 def _problems(board: Board) -> Iterable[str]:
     flash, page = board.flash, board.flash.page_bytes
     spans = [(r.address, r.end, r.name) for r in board.chip.region]
+    spans += [(r.alias, r.alias + r.bytes, f"{r.name}'s alias") for r in board.chip.region if r.alias >= 0]
     spans += [(d.address, d.address + d.bytes, d.name) for d in board.chip.device]
     for (_, end, first), (start, _, second) in zip(sorted(spans), sorted(spans)[1:], strict=False):
         if start < end:
