@@ -21,6 +21,7 @@ from patchctl.contract import (
     Status,
 )
 from patchctl.errors import DeviceRefused, InputError, LinkError, PatchctlError, refusal
+from patchctl.firmware import Firmware
 from patchctl.link.base import Link, link_for
 from patchctl.link.transport import Progress, Session
 from patchctl.package import reports
@@ -123,18 +124,21 @@ class Device:
         progress: Progress = _no_progress,
         confirm: bool = True,
         check_first: bool = True,
+        firmware: Firmware | None = None,
     ) -> PushReport:
         """Sends a signed container and reads back what became of it.
 
         An install's `undo` is kept in the archive before anything is sent. With `confirm`, a patch that the
         board reads back as armed is kept over resets; without, it is on trial until the next one.
-        `check_first` False leaves every refusal to the board. Raises KeyRefused, TargetMismatch or
-        DeviceRefused with the status' text.
+        `check_first` False leaves every refusal to the board; `firmware`, the ELF that it runs, lets the
+        host compare the bytes at the sites too. Raises KeyRefused, TargetMismatch or DeviceRefused with the
+        status' text.
         """
         identity = self.identity()
         before = self.patches()
         if check_first:
-            precheck(container, identity, before, (*self._known_keys, *self._archive.keys()))
+            keys = (*self._known_keys, *self._archive.keys())
+            precheck(container, identity, before, keys, firmware)
         if undo is not None:
             self._keep_undo(undo)
         self._send(container, progress)

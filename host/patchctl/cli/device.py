@@ -22,6 +22,7 @@ from patchctl.cli.options import (
 from patchctl.cli.report import Reporter
 from patchctl.client import PushReport
 from patchctl.contract import COUNTER_TEXT, PatchState
+from patchctl.firmware import load_firmware
 from patchctl.package.reports import Identity, InstalledPatch
 
 _STATES = {
@@ -43,6 +44,10 @@ def push(
     no_precheck: Annotated[
         bool, typer.Option("--no-precheck", help="Leave every refusal to the board.")
     ] = False,
+    firmware: Annotated[
+        Path | None,
+        typer.Option("--firmware", metavar="ELF", help="What the board runs, to compare the sites before."),
+    ] = None,
     archive: ArchiveFolder = None,
     key: PublicKeys = None,
 ) -> None:
@@ -53,7 +58,12 @@ def push(
     undo_bytes = read_container(kept) if undo is not None or kept.exists() else None
     with device_at(to, reporter, archive, key or []) as device, reporter.progress(file.name) as progress:
         report = device.push(
-            container, undo=undo_bytes, progress=progress, confirm=not trial, check_first=not no_precheck
+            container,
+            undo=undo_bytes,
+            progress=progress,
+            confirm=not trial,
+            check_first=not no_precheck,
+            firmware=None if firmware is None else load_firmware(firmware),
         )
     _tell(reporter, report)
     if undo_bytes is None and report.state in (PatchState.TRIAL, PatchState.UPDATED):

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from patchctl.board import VENDOR_ID
 from patchctl.contract import CONTRACT_ID, LEVEL, Status
 from patchctl.errors import TargetMismatch, refusal
+from patchctl.firmware import Firmware
 from patchctl.package import payload as payloads
 from patchctl.package.envelope import Envelope, open_envelope
 from patchctl.package.manifest import Manifest
@@ -24,8 +25,12 @@ def precheck(
     identity: Identity,
     installed: Iterable[InstalledPatch],
     known_keys: Iterable[PublicKey],
+    firmware: Firmware | None = None,
 ) -> Manifest:
-    """The manifest of a container the board should accept; otherwise its own refusal, in its order."""
+    """The manifest of a container the board should accept; otherwise its own refusal, in its order.
+
+    With the `firmware` that the board runs, the bytes at the sites are compared too.
+    """
     envelope = open_envelope(container)
     check_signature(envelope, identity, known_keys)
     envelope.check_manifest_digest()
@@ -36,7 +41,9 @@ def precheck(
     if envelope.payload is not None:
         if len(envelope.payload) > identity.slot_bytes:
             raise refusal(Status.TOO_LARGE, where=manifest.patch_id)
-        payloads.unpack(envelope.payload)
+        payload = payloads.unpack(envelope.payload)
+        if firmware is not None:
+            check_sites(payload, manifest, firmware)
     return manifest
 
 
@@ -82,6 +89,16 @@ def check_sequence(manifest: Manifest, digest: bytes, installed: Iterable[Instal
         raise refusal(Status.OLD_SEQUENCE, where=patch.id, hint=hint)
     if manifest.sequence == patch.sequence and digest != patch.digest:
         raise refusal(Status.SEQUENCE_CONFLICT, where=patch.id, hint="raise sequence in patch.toml")
+
+
+def check_sites(payload: payloads.Payload, manifest: Manifest, firmware: Firmware) -> None:
+    """Refuses a patch whose original bytes are not the firmware's; TargetMismatch for another firmware."""
+    if firmware.build_id != manifest.build_id:
+        raise refusal(Status.WRONG_BUILD, where=firmware.where, hint="give the ELF the board was built from")
+    for site in payload.sites:
+        found = firmware.original(site.address, firmware.where)
+        if found[: len(site.original)] != site.original:
+            raise refusal(Status.SITE_BYTES, where=f"{manifest.patch_id} at 0x{site.address:08x}")
 
 
 def check_contract(identity: Identity) -> str | None:
