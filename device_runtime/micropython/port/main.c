@@ -15,7 +15,8 @@
 #include "registers.h"
 #include "system.h"
 
-#define HEAP_BYTES (128U * 1024U)
+/// Half of the main RAM, but no more than a collection gets through in a few milliseconds.
+#define HEAP_BYTES ((HP_BOARD_RAM_BYTES < 0x40000U ? HP_BOARD_RAM_BYTES : 0x40000U) / 2U)
 /// What MicroPython leaves of the main stack to interrupts: the runtime checks signatures on it.
 #define INTERRUPTS_STACK_BYTES (8U * 1024U)
 

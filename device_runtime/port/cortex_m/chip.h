@@ -9,6 +9,9 @@
 
 #include "hotpatch/hotpatch.h"
 
+/// Sets the clock to HP_BOARD_CLOCK_HZ, if the chip did not wake with it. Called first of all.
+void hp_chip_start(void);
+
 /// Sets pins, speed and interrupt sources of the serial line; its interrupt line is still off.
 void hp_chip_serial_start(void);
 

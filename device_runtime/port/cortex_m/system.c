@@ -114,20 +114,24 @@ void hp_management(const hp_exception_frame_t *stacked)
 
 // ------------------------------------------------ what the core asks for ------------------------------------------------
 
+/// What a program may read: code flash and every RAM of the chip.
+static const hp_range_t readable[] = HP_BOARD_READABLE;
+
+static bool holds(const hp_range_t *range, uint32_t address, uint32_t size)
+{
+    uint32_t offset = address - range->address;
+    return offset <= range->bytes && size <= range->bytes - offset;
+}
+
 static const void *port_memory(void *context, uint32_t address, uint32_t size)
 {
     (void)context;
-    static const hp_range_t memories[] = {
-        {HP_BOARD_FLASH_ADDRESS, HP_BOARD_FLASH_BYTES},
-        {HP_BOARD_RAM_ADDRESS, HP_BOARD_RAM_BYTES},
-    };
-    for (size_t i = 0U; i < sizeof memories / sizeof memories[0]; i++) {
-        uint32_t offset = address - memories[i].address;
-        if (offset <= memories[i].bytes && size <= memories[i].bytes - offset) {
-            return (const void *)address;
-        }
+    static const hp_range_t flash = {HP_BOARD_FLASH_ADDRESS, HP_BOARD_FLASH_BYTES};
+    bool here                     = holds(&flash, address, size);
+    for (size_t i = 0U; i < HP_BOARD_READABLE_COUNT; i++) {
+        here = here || holds(&readable[i], address, size);
     }
-    return NULL;
+    return here ? (const void *)address : NULL;
 }
 
 static bool in_store(uint32_t address, size_t size)
@@ -215,7 +219,6 @@ static const hp_port_t port = {
 
 static void start_runtime(void)
 {
-    static const hp_range_t readable[] = HP_BOARD_READABLE;
     static __attribute__((aligned(8))) uint8_t arena[HP_BOARD_ARENA_BYTES];
     static hp_board_t board = {
         .name              = HP_BOARD_NAME,
@@ -247,6 +250,7 @@ static void start_runtime(void)
 void hp_system_start(const hp_image_t *of_image)
 {
     image = of_image;
+    hp_chip_start();
     // DebugMonitor (the low byte) delays nobody, so it gets the most urgent priority; SysTick is the high byte.
     SCB_PRIORITY_12_TO_15 = (SCB_PRIORITY_12_TO_15 & 0x00FFFF00U) | (TICK_PRIORITY << 24);
     hp_interrupt_priority(HP_BOARD_SERIAL_IRQ, SERIAL_PRIORITY);

@@ -27,6 +27,11 @@ _Static_assert(HP_BOARD_BAUD == 115200U, "add the register's value for this spee
 
 static bool sending; // a byte is on the wire; changed with the line's interrupt off or in it
 
+void hp_chip_start(void)
+{
+    // The chip wakes with the clock that its board file names.
+}
+
 void hp_chip_serial_start(void)
 {
     PSEL_TXD      = HP_BOARD_TRANSMIT_PIN;
