@@ -155,6 +155,7 @@ class Cpu:
         self._problem: Exception | None = None
         self._wait_event = (-1, -1)
         self._executed = 0
+        self._watched: list[Any] = []
         counter, limit = _counter_offsets()
         self._counter = ctypes.c_uint64.from_address(_handle(uc).value + counter)
         self._limit = ctypes.c_uint64.from_address(_handle(uc).value + limit)
@@ -211,6 +212,24 @@ class Cpu:
         Unicorn 2.1.4 then also stores `value` itself: whoever needs another result writes it after the slice.
         """
         self._store = store
+
+    def watch_reads(self, spans: Iterable[tuple[int, int]], seen: Callable[[int], None]) -> None:
+        """`seen(address)` for each load from these (address, bytes); replaces earlier ones. Slow."""
+        wanted = list(spans)
+        if not wanted and not self._watched:
+            return
+        for handle in self._watched:
+            self._uc.hook_del(handle)
+
+        def on_read(uc: _Engine, _kind: int, address: int, _size: int, _value: int, _data: object) -> None:
+            self._clear_it_state(uc)
+            self._guarded(lambda: seen(address))
+
+        self._watched = [
+            self._uc.hook_add(unicorn_const.UC_HOOK_MEM_READ, on_read, None, start, start + size - 1)
+            for start, size in wanted
+        ]
+        self._uc.ctl_flush_tb()
 
     def batch(self, *names: str) -> RegisterBatch:
         """Registers by name ("r0", "ipsr", "s15", "apsr_nzcv")."""
@@ -320,10 +339,14 @@ class Cpu:
         self, uc: _Engine, _kind: int, address: int, size: int, value: int, _data: object
     ) -> bool:
         self._address = address
-        if uc.reg_read(arm_const.UC_ARM_REG_XPSR) & _IT_BITS:
-            uc.reg_write(arm_const.UC_ARM_REG_EPSR, _THUMB)  # or the next block would run as if conditional
+        self._clear_it_state(uc)
         store = self._store
         accepted = store is not None and self._guarded(
             lambda: store(address, size, value & (1 << 8 * size) - 1)
         )
         return bool(accepted)
+
+    def _clear_it_state(self, uc: _Engine) -> None:
+        """For memory hooks: or the next block would run as if conditional."""
+        if uc.reg_read(arm_const.UC_ARM_REG_XPSR) & _IT_BITS:
+            uc.reg_write(arm_const.UC_ARM_REG_EPSR, _THUMB)

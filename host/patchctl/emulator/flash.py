@@ -66,6 +66,7 @@ class Flash:
         self.erases: Counter[int] = Counter()  # page address -> erases
         self.rising_bits = 0  # units whose program asked a 0 to become 1: a driver's error
         self.version = object()  # another object after every change, so that snapshots see what changed
+        self.torn: set[int] = set()  # offsets of program units whose ECC cannot be right; empty without ECC
         self._cut_in = -1
         self._shape = 0
 
@@ -99,9 +100,39 @@ class Flash:
 
     def load(self, address: int, data: bytes) -> None:
         """Put `data` at `address` as a programmer on the bench would: no time, no operation counted."""
+        self.put_back(address, data)
+        if self.torn:
+            offset, unit = address - self.region.address, self.region.program_unit
+            self.torn.difference_update(range(offset - offset % unit, offset + len(data), unit))
+
+    def put_back(self, address: int, data: bytes) -> None:
+        """Undo what others did to the buffer; torn units stay torn."""
         offset = self._offset(address, len(data))
         self.buffer[offset : offset + len(data)] = data
         self.version = object()
+
+    def flip(self, address: int, mask: bytes) -> None:
+        """Bits flip at rest. ECC corrects one bit of a unit, and cannot correct more."""
+        unit = self.region.program_unit
+        for index, byte in enumerate(mask):
+            if not byte:
+                continue
+            offset = self._offset(address + index, 1)
+            start = offset - offset % unit
+            if self.region.ecc:
+                bits = self._flips_in(address, mask, start)
+                if bits < 2:
+                    continue
+                self.torn.add(start)
+            self.buffer[offset] ^= byte
+        self.version = object()
+
+    def _flips_in(self, address: int, mask: bytes, start: int) -> int:
+        first = address - self.region.address
+        unit = self.region.program_unit
+        return sum(
+            byte.bit_count() for index, byte in enumerate(mask) if start <= first + index < start + unit
+        )
 
     def cut_after(self, operations: int, shape: int = 0) -> None:
         """Let `operations` more finish, tear the next by `shape` (0..15; 0 none, 1 all), raise PowerCut."""
@@ -124,16 +155,29 @@ class Flash:
 
     def _change(self, offset: int, old: bytes, new: bytes) -> None:
         cut = self._cut_in == 0
+        wanted = new
         if cut:
             mask = _torn_mask(len(new), self._shape)
             new = bytes((a & ~m & 0xFF) | (b & m) for a, b, m in zip(old, new, mask, strict=True))
         self.buffer[offset : offset + len(new)] = new
+        if self.region.ecc:
+            self._note_torn(offset, old, wanted, new)
         self.version = object()
         self.operations += 1
         self._cut_in -= self._cut_in >= 0
         if cut:
             address = self.region.address + offset
             raise PowerCut(f"power failed in flash operation {self.operations} at 0x{address:08x}")
+
+    def _note_torn(self, offset: int, old: bytes, wanted: bytes, new: bytes) -> None:
+        """A unit is as it was, as it should be, or unreadable."""
+        unit = self.region.program_unit
+        for start in range(0, len(new), unit):
+            part = slice(start, start + unit)
+            if new[part] == wanted[part]:
+                self.torn.discard(offset + start)
+            elif new[part] != old[part]:
+                self.torn.add(offset + start)
 
     def _offset(self, address: int, count: int) -> int:
         offset = address - self.region.address

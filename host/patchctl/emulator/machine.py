@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,26 +26,16 @@ from patchctl.emulator.image import load_image
 from patchctl.emulator.memory import Memory, Span
 from patchctl.emulator.registers import unmodelled
 from patchctl.emulator.serial import SerialPort
+from patchctl.emulator.snapshot import FlashCopy, Snapshot, put_back, take
 from patchctl.emulator.system.space import SYSTEM_ADDRESS, SYSTEM_BYTES, SystemSpace
 from patchctl.errors import InputError, InternalError
 
 SLICE: Final = 100_000
 _WFI: Final = b"\x30\xbf"
 _WINDOW: Final = 0xFFF0_0000  # a megabyte that holds a device holds devices only
+_STORE_BYTES: Final = 8  # the largest store, and the largest program unit
 _BIT_BANDS: Final = (0x2200_0000, 0x4200_0000)
 _NAMES: Final = (*(f"r{index}" for index in range(13)), "sp", "lr", "xpsr", "msp", "psp", "control")
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A moment of a machine, for restore() on the same machine, as often as wanted."""
-
-    registers: Any
-    ram: tuple[bytes, ...]
-    flash: bytes
-    flash_version: object
-    states: tuple[Any, ...]
-    time: tuple[int, int]
 
 
 class Machine:
@@ -72,7 +61,7 @@ class Machine:
         self.serial = SerialPort()
         self.resets = 0
         self._stores: list[tuple[int, bytes]] = []
-        self._flash_copy: tuple[object, bytes] = (None, b"")
+        self.flash_copy: FlashCopy = (None, b"", frozenset())
         self.flash = Flash(board.flash, flash_buffer(board.flash.bytes, flash_file))
         self.clock = Clock(chip.clock_hz, chip.cycles_per_instruction)
         self.cpu = Cpu(chip.core)
@@ -95,16 +84,19 @@ class Machine:
             else:
                 spans.append(Span(region.address, mmap.mmap(-1, region.bytes), "w" in region.access))
             self.cpu.map_memory(region.address, spans[-1].buffer, region.access)
+            if region.alias >= 0:
+                spans.append(Span(region.alias, spans[-1].buffer, False))
+                self.cpu.map_memory(region.alias, spans[-1].buffer, region.access)
         self.memory = Memory(spans)
 
     def _map_devices(self) -> None:
+        self.devices: dict[str, Device] = {}
         bus = Bus(
-            self.clock, self.exceptions, self.flash, self.serial, self.board.link.baud, self.seed,
-            self.cpu.end_slice, self.cpu.pc, self.cpu.forget_code,
+            self.clock, self.exceptions, self.flash, self.memory, self.serial, self.board.link, self.seed,
+            self.cpu.end_slice, self.cpu.pc, self.forget_code, self.devices,
         )  # fmt: skip
-        self.devices: dict[str, Device] = {
-            spec.name: make_device(spec, bus) for spec in self.board.chip.device
-        }
+        for spec in self.board.chip.device:
+            self.devices[spec.name] = make_device(spec, bus)
         for device in self.devices.values():
             registers = device.registers
             self.cpu.map_device(device.spec.address, device.spec.bytes, registers.read, registers.write)
@@ -139,7 +131,10 @@ class Machine:
                 span.buffer[:] = noise.randbytes(len(span.buffer))
                 self.cpu.forget_code(span.address, len(span.buffer))
         self.flash.cut_never()
+        self.watch_torn_flash()
         self.system.power_on()
+        for device in self.devices.values():
+            device.power_on()
         self._restart()
 
     def reset(self) -> None:
@@ -153,7 +148,8 @@ class Machine:
         self.core.reset_state()
         for device in self.devices.values():
             device.reset()
-        self.core.start(self.board.flash.address)
+        flash = self.board.flash
+        self.core.start(flash.address if flash.alias < 0 else flash.alias)
 
     # Running -----------------------------------------------------------------------------------------------
 
@@ -227,8 +223,8 @@ class Machine:
     def _settle_stores(self) -> None:
         """Unicorn overwrote what the flash model made of a store; put the model's result back."""
         for address, data in self._stores:
-            self.flash.load(address, data)
-            self.cpu.forget_code(address, len(data))
+            self.flash.put_back(address, data)
+            self.forget_code(address, len(data))
         self._stores.clear()
 
     def _account(self, stop: Stop) -> None:
@@ -301,10 +297,39 @@ class Machine:
         self.clock.stall(until - self.clock.now)
 
     def _store(self, address: int, size: int, value: int) -> bool:
+        """The core stores into flash. A whole program unit is put back later, since its halves go together."""
+        self._settle_stores()
+        address = self._unaliased(address)
         accepted = any(device.store(address, size, value) for device in self.devices.values())
         if accepted:
-            self._stores.append((address, self.flash.read(address, size)))
+            start = address - address % _STORE_BYTES
+            self._stores.append((start, self.flash.read(start, _STORE_BYTES)))
         return accepted
+
+    def _unaliased(self, address: int) -> int:
+        flash = self.board.flash
+        aliased = flash.alias >= 0 and 0 <= address - flash.alias < flash.bytes
+        return address - flash.alias + flash.address if aliased else address
+
+    def forget_code(self, address: int, count: int) -> None:
+        """Memory changed: translate it anew, under both of its addresses."""
+        self.cpu.forget_code(address, count)
+        flash = self.board.flash
+        if flash.alias >= 0 and flash.address <= address < flash.end:
+            self.cpu.forget_code(address - flash.address + flash.alias, count)
+
+    def watch_torn_flash(self) -> None:
+        """Reads of program units that a power cut tore reach the flash controller, where the chip has ECC."""
+        flash = self.board.flash
+        starts = [flash.address, *([flash.alias] if flash.alias >= 0 else [])]
+        spans = [(start + offset, flash.program_unit) for offset in self.flash.torn for start in starts]
+        self.cpu.watch_reads(spans, self._torn_read)
+
+    def _torn_read(self, address: int) -> None:
+        address = self._unaliased(address)
+        if address - self.board.flash.address & -self.board.flash.program_unit in self.flash.torn:
+            for device in self.devices.values():
+                device.torn_read(address)
 
     # Looking and touching ----------------------------------------------------------------------------------
 
@@ -348,8 +373,8 @@ class Machine:
         """Change RAM, or flash as a programmer would; InputError elsewhere."""
         self.read_memory(address, len(data))
         if not self.memory.write(address, data):
-            self.flash.load(address, data)
-        self.cpu.forget_code(address, len(data))
+            self.flash.load(self._unaliased(address), data)
+        self.forget_code(self._unaliased(address), len(data))
 
     def flash_bytes(self) -> bytes:
         """All of flash."""
@@ -359,29 +384,11 @@ class Machine:
 
     def snapshot(self) -> Snapshot:
         """This moment."""
-        ram = tuple(bytes(span.buffer) for span in self.memory.spans if span.writable)
-        states = tuple(part.save() for part in self._parts())
-        time = (self.clock.instructions, self.clock.stalled_cycles)
-        if self._flash_copy[0] is not self.flash.version:
-            self._flash_copy = (self.flash.version, self.flash_bytes())
-        return Snapshot(self.cpu.save(), ram, self._flash_copy[1], self.flash.version, states, time)
+        return take(self)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to a moment of this machine."""
-        self.cpu.restore(snapshot.registers)
-        for span, ram in zip((s for s in self.memory.spans if s.writable), snapshot.ram, strict=True):
-            span.buffer[:] = ram
-            self.cpu.forget_code(span.address, len(ram))
-        if self.flash.version is not snapshot.flash_version:
-            self.flash.load(self.flash.region.address, snapshot.flash)
-            self.flash.version = snapshot.flash_version
-            self.cpu.forget_code(self.flash.region.address, self.flash.region.bytes)
-        for part, state in zip(self._parts(), snapshot.states, strict=True):
-            part.restore(state)
-        self.clock.instructions, self.clock.stalled_cycles = snapshot.time
-
-    def _parts(self) -> tuple[Any, ...]:
-        return (self.core, self.exceptions, self.system, self.serial, *self.devices.values())
+        put_back(self, snapshot)
 
 
 __all__ = ["FaultRecord", "Machine", "Snapshot"]

@@ -40,14 +40,23 @@ def constant(name: str, value: int) -> Register:
 class RegisterFile:
     """The registers of one device at `address`, reached by offset."""
 
-    def __init__(self, name: str, address: int, table: Mapping[int, Register], pc: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        address: int,
+        table: Mapping[int, Register],
+        pc: Callable[[], int],
+        refusal: Callable[[], str] = str,
+    ) -> None:
         self.name = name
         self.address = address
         self.table = dict(table)
         self._pc = pc
+        self._refusal = refusal
 
     def read(self, offset: int, size: int) -> int:
         """What the core loads; UnmodelledAccess if no row knows."""
+        self._check(offset)
         register = self.table.get(offset & ~3)
         if register is None or register.read is None or (offset & 3) + size > 4:
             raise self._unmodelled("read", offset, size, register)
@@ -55,6 +64,7 @@ class RegisterFile:
 
     def write(self, offset: int, size: int, value: int) -> None:
         """What the core stores; UnmodelledAccess if no row knows."""
+        self._check(offset)
         register = self.table.get(offset & ~3)
         if register is None or register.write is None:
             raise self._unmodelled("write", offset, size, register)
@@ -65,6 +75,11 @@ class RegisterFile:
             mask = (1 << 8 * size) - 1
             value = register.read() & ~(mask << shift) | (value & mask) << shift
         register.write(value & _WORD)
+
+    def _check(self, offset: int) -> None:
+        reason = self._refusal()
+        if reason:
+            raise misuse(reason, self.name, self.address + offset, self._pc())
 
     def _unmodelled(self, verb: str, offset: int, size: int, register: Register | None) -> UnmodelledAccess:
         name = f"{self.name}.{register.name}" if register else self.name
@@ -77,6 +92,15 @@ def unmodelled(what: str, device: str, address: int, pc: int) -> UnmodelledAcces
         f"{what} at 0x{address:08x} ({device}) by the instruction at 0x{pc:08x}: no model knows it",
         where="emulator",
         hint="add the register to the device's table in host/patchctl/emulator, or correct the firmware",
+    )
+
+
+def misuse(reason: str, device: str, address: int, pc: int) -> UnmodelledAccess:
+    """The error for an access that a real chip would ignore, or worse, and that no firmware means."""
+    return UnmodelledAccess(
+        f"0x{address:08x} ({device}) used by the instruction at 0x{pc:08x}, but {reason}",
+        where="emulator",
+        hint="correct the firmware",
     )
 
 

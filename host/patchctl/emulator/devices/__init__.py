@@ -10,12 +10,30 @@ from typing import Final
 
 from patchctl.board import DeviceSpec
 from patchctl.emulator.devices.base import Bus, Device
-from patchctl.emulator.devices.nrf_nvmc import NrfNvmc
+from patchctl.emulator.devices.nrf_nvmc import Nrf53Nvmc, NrfNvmc
 from patchctl.emulator.devices.nrf_rng import NrfRng
 from patchctl.emulator.devices.nrf_uart import NrfUart
+from patchctl.emulator.devices.nrf_uarte import NrfUarte
+from patchctl.emulator.devices.stm32 import StGpio, StRng
+from patchctl.emulator.devices.stm32_flash import StFlashG0, StFlashL4
+from patchctl.emulator.devices.stm32_rcc import StRccG0, StRccL4
+from patchctl.emulator.devices.stm32_usart import StUsart
 from patchctl.errors import ConfigError
 
-MODELS: Final[dict[str, type[Device]]] = {"nrf_uart": NrfUart, "nrf_nvmc": NrfNvmc, "nrf_rng": NrfRng}
+MODELS: Final[dict[str, type[Device]]] = {
+    "nrf53_nvmc": Nrf53Nvmc,
+    "nrf_nvmc": NrfNvmc,
+    "nrf_rng": NrfRng,
+    "nrf_uart": NrfUart,
+    "nrf_uarte": NrfUarte,
+    "stm32_gpio": StGpio,
+    "stm32_rng": StRng,
+    "stm32_usart": StUsart,
+    "stm32g0_flash": StFlashG0,
+    "stm32g0_rcc": StRccG0,
+    "stm32l4_flash": StFlashL4,
+    "stm32l4_rcc": StRccL4,
+}
 
 
 def make_device(spec: DeviceSpec, bus: Bus) -> Device:

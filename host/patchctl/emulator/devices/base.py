@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from patchctl.board import DeviceSpec
+from patchctl.board import DeviceSpec, LinkFacts
 from patchctl.emulator.clock import NEVER, Clock
 from patchctl.emulator.exceptions import FIRST_INTERRUPT, Exceptions
 from patchctl.emulator.flash import Flash
+from patchctl.emulator.memory import Memory
 from patchctl.emulator.registers import Register, RegisterFile, Stateful
 from patchctl.emulator.serial import SerialPort
 
@@ -25,12 +26,14 @@ class Bus:
     clock: Clock
     exceptions: Exceptions
     flash: Flash
+    memory: Memory
     serial: SerialPort
-    baud: int
+    link: LinkFacts
     seed: int
     kick: Callable[[], None]
     pc: Callable[[], int]
     forget_code: Callable[[int, int], None]
+    devices: dict[str, Device]  # the others, by name, for what they tell each other: clocks, pins
 
     def set_line(self, irq: int, level: bool) -> None:
         """Interrupt line `irq` goes high or low."""
@@ -48,15 +51,29 @@ class Device(Stateful):
         self.bus = bus
         self.deadline = NEVER
         self.reset()
-        self.registers = RegisterFile(spec.name, spec.address, self.table(), bus.pc)
+        self.registers = RegisterFile(spec.name, spec.address, self.table(), bus.pc, self.refusal)
 
     def table(self) -> dict[int, Register]:
         """Offset to register."""
         raise NotImplementedError
 
+    def _reader(self, attribute: str) -> Callable[[], int]:
+        return lambda: int(getattr(self, attribute))
+
     def reset(self) -> None:
         """As after a system reset."""
         self.deadline = NEVER
+
+    def power_on(self) -> None:
+        """What a system reset leaves alone; reset() follows."""
+
+    def refusal(self) -> str:
+        """Why its registers cannot be used now, such as a clock that is off; or ""."""
+        return ""
+
+    def torn_read(self, address: int) -> None:
+        """The core reads flash whose ECC cannot be right; only a flash controller cares."""
+        del address
 
     def fire(self) -> None:
         """The deadline has come."""

@@ -1,4 +1,4 @@
-"""Stop 10 of 12. Nordic's flash controller (nRF52840 product specification, 4.3).
+"""Stop 10 of 12. Nordic's flash controllers (nRF52840 product specification, 4.3; nRF5340's, NVMC).
 
 Takes CONFIG, ERASEPAGE and stores straight into flash; gives changed flash and time. The core stands still
 while it executes from the flash that is busy; from RAM it may poll READY. A store that CONFIG does not allow,
@@ -15,6 +15,7 @@ from patchctl.emulator.registers import Register, unmodelled
 _READ_ONLY: Final = 0
 _WRITE: Final = 1
 _ERASE: Final = 2
+_ALL_ONES: Final = 0xFFFF_FFFF
 
 
 class NrfNvmc(Device):
@@ -96,3 +97,22 @@ class NrfNvmc(Device):
         else:
             self.busy_until = self.bus.clock.now + cycles
         self.bus.kick()
+
+
+class Nrf53Nvmc(NrfNvmc):
+    """The nRF5340's, without ERASEPAGE: with CONFIG = 2, all ones stored to a page's first word erase it."""
+
+    def table(self) -> dict[int, Register]:
+        """READY to ICACHECNF, without what the chip does not have."""
+        rows = super().table()
+        del rows[0x508], rows[0x540]
+        return rows
+
+    def store(self, address: int, size: int, value: int) -> bool:
+        """Program one word, or erase."""
+        if self.config != _ERASE:
+            return super().store(address, size, value)
+        if size != 4 or address % self.bus.flash.region.page_bytes or value != _ALL_ONES:
+            return False
+        self._erase(address)
+        return True

@@ -1,7 +1,7 @@
 """Stops 7 to 8 of 12. Nordic's UART without DMA (nRF51, nRF52; nRF52840 product specification, 6.33).
 
 Takes bytes from the line at the line's baud rate into a FIFO of six; sends what TXD is given at the
-configured rate. Next: ../serial.py
+configured rate. Next: line.py
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ from __future__ import annotations
 from collections import deque
 from typing import ClassVar, Final
 
-from patchctl.emulator.clock import NEVER
 from patchctl.emulator.devices.base import NrfEvents
+from patchctl.emulator.devices.line import BITS_PER_BYTE, LineEnd
 from patchctl.emulator.registers import Register, unmodelled
 
 FIFO_BYTES: Final = 6
 _ENABLED: Final = 4
 _BAUD_CLOCK_HZ: Final = 16_000_000  # BAUDRATE holds baud * 2^32 / 16 MHz
-_BITS_PER_BYTE: Final = 10
 _OVERRUN: Final = 1
 
 
-class NrfUart(NrfEvents):
+class NrfUart(NrfEvents, LineEnd):
     """UART0 in its legacy form, 8N1, without flow control."""
 
     state: ClassVar[tuple[str, ...]] = (
-        *NrfEvents.state,
+        *NrfEvents.state, *LineEnd.state,
         "enable", "baudrate", "config", "shorts", "pins", "error_source", "receiving", "transmitting",
-        "fifo", "last", "outgoing", "receive_at", "sent_at", "lost_bytes",
+        "fifo", "last",
     )  # fmt: skip
     event_offsets: ClassVar[dict[str, int]] = {
         "CTS": 0x100, "NCTS": 0x104, "RXDRDY": 0x108, "TXDRDY": 0x11C, "ERROR": 0x124, "RXTO": 0x144,
@@ -41,11 +40,6 @@ class NrfUart(NrfEvents):
         self.receiving = self.transmitting = False
         self.fifo: deque[int] = deque()
         self.last = 0
-        self.outgoing: int | None = None
-        self.receive_at = self.sent_at = NEVER
-        self.lost_bytes = 0
-        self.bus.serial.on_feed = self.line_busy
-        self.line_busy()
 
     def table(self) -> dict[int, Register]:
         """All registers of the legacy UART."""
@@ -78,29 +72,8 @@ class NrfUart(NrfEvents):
             0x01C: self.task("TASKS_SUSPEND", lambda: set_(receiving=False, transmitting=False)),
         }
 
-    def line_busy(self) -> None:
-        """The host has sent something: its first byte ends one byte time from now."""
-        if self.receive_at == NEVER and self.bus.serial.line:
-            self.receive_at = self.bus.clock.now + _BITS_PER_BYTE * self.bus.clock.hz // self.bus.baud
-            self._plan()
-
-    def fire(self) -> None:
-        """A byte has arrived, or has left, or both."""
-        now = self.bus.clock.now
-        if self.sent_at <= now:
-            self._sent()
-        if self.receive_at <= now:
-            self._arrived()
-        self._plan()
-
-    def _plan(self) -> None:
-        self.deadline = min(self.receive_at, self.sent_at)
-
-    def _arrived(self) -> None:
-        line = self.bus.serial.line
-        byte = line.popleft()
-        byte_time = _BITS_PER_BYTE * self.bus.clock.hz // self.bus.baud
-        self.receive_at = self.receive_at + byte_time if line else NEVER
+    def arrived(self, byte: int) -> None:
+        """Into the FIFO, if anybody receives and it has room."""
         if self.enable != _ENABLED or not self.receiving:
             self.lost_bytes += 1
         elif len(self.fifo) == FIFO_BYTES:
@@ -111,6 +84,10 @@ class NrfUart(NrfEvents):
             self.fifo.append(byte)
             if len(self.fifo) == 1:
                 self.signal("RXDRDY")
+
+    def sent(self) -> None:
+        """TXD is free again."""
+        self.signal("TXDRDY")
 
     def _receive(self) -> int:
         if self.fifo:
@@ -125,18 +102,8 @@ class NrfUart(NrfEvents):
         if self.outgoing is not None:
             self.lost_bytes += 1  # TXD was written before TXDRDY
             return
-        self.outgoing = value & 0xFF
-        cycles = _BITS_PER_BYTE * self.bus.clock.hz * (1 << 32) // (self.baudrate * _BAUD_CLOCK_HZ)
-        self.sent_at = self.bus.clock.now + cycles
-        self._plan()
-        self.bus.kick()
-
-    def _sent(self) -> None:
-        if self.outgoing is not None:
-            self.bus.serial.emit(self.outgoing)
-        self.outgoing = None
-        self.sent_at = NEVER
-        self.signal("TXDRDY")
+        cycles = BITS_PER_BYTE * self.bus.clock.hz * (1 << 32) // (self.baudrate * _BAUD_CLOCK_HZ)
+        self.send(value, cycles)
 
     def _pin(self, index: int, name: str) -> Register:
         def write(value: int) -> None:
