@@ -297,7 +297,7 @@ class Machine:
         self.clock.stall(until - self.clock.now)
 
     def _store(self, address: int, size: int, value: int) -> bool:
-        """The core stores into flash. A whole program unit is put back later, since its halves go together."""
+        """The core stores into flash. A whole program unit is put back later: its halves go together."""
         self._settle_stores()
         address = self._unaliased(address)
         accepted = any(device.store(address, size, value) for device in self.devices.values())
