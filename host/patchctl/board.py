@@ -83,6 +83,7 @@ class Chip:
     region: tuple[Region, ...]
     device: tuple[DeviceSpec, ...]
     fpb: Fpb | None = None
+    secure_debug: bool = False  # ARMv8-M: what the authentication signals say, and DEMCR.SDME with them
 
     def region_named(self, name: str) -> Region:
         """The memory region `name`; ConfigError if the chip has none."""

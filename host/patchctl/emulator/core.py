@@ -1,7 +1,8 @@
 """Stops 11 to 12 of 12. Exception entry and return, faults and lockup (ARMv7-M B1.5), around the processor.
 
 Takes exceptions to enter, EXC_RETURN values and faults; gives a new pc, frames in RAM, and FaultRecords.
-Floating-point state is stacked at once, never lazily. A tail-chained exception re-uses the frame.
+Floating-point state is stacked at once, never lazily. A tail-chained exception re-uses the frame. An M33 is
+in secure state throughout: EXC_RETURN has S, DCRS and ES set, as 0xfffffff9 has.
 Next: machine.py
 """
 
@@ -20,6 +21,7 @@ from patchctl.emulator.memory import Memory
 from patchctl.emulator.registers import Stateful
 
 ENTRY_CYCLES: Final = 12  # Cortex-M4 TRM: entry and return with zero wait states, and tail-chaining
+ENTRY_CYCLES_V6M: Final = 15  # Cortex-M0+ TRM
 RETURN_CYCLES: Final = 12
 CHAIN_CYCLES: Final = 6
 
@@ -28,16 +30,19 @@ _ALIGNED: Final = 1 << 9
 _FLAGS: Final = 0xF800_0000
 _SPSEL: Final = 2
 _FPCA: Final = 4
+_SFPA: Final = 8  # ARMv8-M: the floating-point state is secure
+_STACKED_SFPA: Final = 1 << 20  # of RETPSR
+_RETURNS: Final = 0xFFFF_FFFD  # with the bits that may be 0 set
 _FRAME: Final = struct.Struct("<8I")
 _FP_FRAME: Final = struct.Struct("<18I")
 
 
 class Core(Stateful):
-    """Exceptions and faults of one core. `v7m` has fault registers; `fpu` has FP frames."""
+    """Exceptions and faults of one core. `v7m`: has fault registers; `v8m`: stack limits; `fpu`: FP frames."""
 
     state: ClassVar[tuple[str, ...]] = (
         "pc", "lockup", "sleeping", "vtor", "cfsr", "hfsr", "dfsr", "bfar", "mmfar", "fault_enables",
-        "fp_stacking", "sleep_on_exit", "faults",
+        "fp_stacking", "sleep_on_exit", "faults", "debug_halted",
     )  # fmt: skip
 
     def __init__(self, cpu: Cpu, memory: Memory, exceptions: Exceptions, clock: Clock, core: str) -> None:
@@ -46,6 +51,7 @@ class Core(Stateful):
         self.exceptions = exceptions
         self.clock = clock
         self.v7m = "m0" not in core
+        self.v8m = "m33" in core
         self.fpu = core.endswith("f")
         self.faults: list[FaultRecord] = []
         self._general = cpu.batch("r0", "r1", "r2", "r3", "r12", "lr")
@@ -55,6 +61,7 @@ class Core(Stateful):
         self._control = cpu.batch("control")
         self._ipsr = cpu.batch("ipsr", "apsr_nzcv")
         self._stack = cpu.batch("r13")
+        self._process_stack = cpu.batch("psp")
         self._status = cpu.batch("xpsr_nzcvqg", "apsr_nzcv")
         self._xpsr = cpu.batch("xpsr")
         self._masks = cpu.batch("primask", "basepri", "faultmask") if self.v7m else cpu.batch("primask")
@@ -66,6 +73,7 @@ class Core(Stateful):
         """System registers as after a reset; the processor's own are reset() by the machine."""
         self.pc = 0
         self.lockup = ""
+        self.debug_halted = ""
         self.sleeping = False
         self.vtor = 0
         self.cfsr = self.hfsr = self.dfsr = self.bfar = self.mmfar = 0
@@ -120,29 +128,57 @@ class Core(Stateful):
     # Entry and return --------------------------------------------------------------------------------------
 
     def enter(self, number: int, return_pc: int) -> None:
-        """Stack a frame and continue at the vector of `number`."""
+        """Stack a frame and continue at the vector of `number`; what fails there may be taken first."""
         *general, xpsr, stack, control = self._context.read()
         handler = bool(self.exceptions.active)
+        process = not handler and bool(control & _SPSEL)
         with_fp = bool(control & _FPCA) and self.fpu and self.fp_stacking
         frame = (stack - (0x68 if with_fp else 0x20)) & ~7
         status = xpsr & ~_ALIGNED | (_ALIGNED if stack & 4 else 0)
-        data = _FRAME.pack(*general, return_pc & ~1, status)
-        if with_fp and self._fp is not None:
-            data += _FP_FRAME.pack(*self._fp.read(), 0)
-        stacked = self.memory.write(frame, data)
-        link = 0xFFFF_FFE1 | (0 if with_fp else 0x10) | (0 if handler else 8)
-        if not handler and control & _SPSEL:
-            link |= 4
+        if self.v8m and control & _SFPA:
+            status |= _STACKED_SFPA
+        limit = self.cpu.limits.read(process) if self.cpu.limits else 0
+        failed = 0
+        if frame < limit:
+            frame, failed = limit, faults.STKOF
+        elif not self._push(frame, (*general, return_pc & ~1, status), with_fp):
+            failed = faults.STKERR
+        link = 0xFFFF_FFE1 | (0 if with_fp else 0x10) | (0 if handler else 8) | (4 if process else 0)
+        if failed:
+            number = self._derived(failed, number)
         # IPSR switches the stack pointers; APSR, written after it, makes Unicorn notice handler mode
         self._enter.write(frame, number, xpsr & _FLAGS, link, _THUMB)
-        if control & _FPCA:
-            self._control.write(control & ~_FPCA)
+        stale = _FPCA | (_SFPA | _SPSEL if self.v8m else 0)
+        if control & stale:
+            self._control.write(control & ~stale)
         self.exceptions.activate(number)
         self.sleeping = False
-        self.clock.stall(ENTRY_CYCLES)
+        self.clock.stall(ENTRY_CYCLES if self.v7m else ENTRY_CYCLES_V6M)
         self._vector(number)
-        if not stacked:
-            self.fault(Fault(ex.BUS_FAULT, faults.STKERR), self.pc)
+
+    def _push(self, frame: int, words: tuple[int, ...], with_fp: bool) -> bool:
+        data = _FRAME.pack(*words)
+        if with_fp and self._fp is not None:
+            data += _FP_FRAME.pack(*self._fp.read(), 0)
+        return self.memory.write(frame, data)
+
+    def _derived(self, cfsr: int, number: int) -> int:
+        """Stacking for `number` failed: the exception to enter first; `number` then waits (B1.5.8)."""
+        own = ex.USAGE_FAULT if cfsr == faults.STKOF else ex.BUS_FAULT
+        self.cfsr |= cfsr if self.v7m else 0
+        if number in (ex.NMI, ex.HARD_FAULT):
+            self.lockup = f"no room for the frame of exception {number}"
+            return number
+        derived = own
+        if own not in self.fault_enables or self.exceptions.group(own) >= self.execution_priority():
+            derived = ex.HARD_FAULT
+            self.hfsr |= faults.HFSR_FORCED if self.v7m else 0
+        if self.exceptions.group(derived) >= self.exceptions.group(number):
+            self.exceptions.pending.add(derived)
+            return number
+        self._record(derived, self.pc)
+        self.exceptions.pending.add(number)
+        return derived
 
     def _vector(self, number: int) -> None:
         vector = self.memory.word(self.vtor + 4 * number)
@@ -157,8 +193,9 @@ class Core(Stateful):
         """Return from the newest exception by the EXC_RETURN value `link`."""
         active = self.exceptions.active
         thread = bool(link & 8)
-        legal = 0xFFFF_FFE1 if self.fpu else 0xFFFF_FFF1
-        if not active or (link | 0x1C) != (legal | 0x1C) | link & 0x10 or thread != (len(active) == 1):
+        variants = 0x1C if self.fpu else 0xC
+        process_in_handler = not thread and link & 4 and not self.v8m
+        if not active or (link | variants) != _RETURNS or thread != (len(active) == 1) or process_in_handler:
             self._illegal_return(link)
             return
         returned = self.exceptions.deactivate()
@@ -183,35 +220,38 @@ class Core(Stateful):
         return True
 
     def _unstack(self, link: int, thread: bool) -> None:
-        process, with_fp = bool(link & 4), self.fpu and not link & 0x10
-        self._switch_mode(thread, process, with_fp)
-        stack = self._stack.read()[0]
+        process, with_fp = thread and bool(link & 4), self.fpu and not link & 0x10
+        stack = (self._process_stack if process else self._stack).read()[0]
         data = self.memory.read(stack, 0x68 if with_fp else 0x20)
         if data is None:
+            self._switch_mode(thread, process, 0)
             self.fault(Fault(ex.BUS_FAULT, faults.UNSTKERR), self.pc)
             return
         *general, pc, status = _FRAME.unpack_from(data)
+        secure = _SFPA if self.v8m and status & _STACKED_SFPA else 0
+        self._switch_mode(thread, process, (_FPCA if with_fp else 0) | secure)
         if with_fp and self._fp is not None:
             self._fp.write(*_FP_FRAME.unpack_from(data, _FRAME.size)[:17])
         self._general.write(*general)
         self._stack.write(stack + len(data) | (4 if status & _ALIGNED else 0))
         mode = 0 if thread else self.exceptions.active[-1]
-        status = status & ~0x1FF | _THUMB & status | mode
+        status = status & ~(0x1FF | _STACKED_SFPA) | mode
         self._status.write(status, status & _FLAGS)
         self.pc = pc & ~1
         if not status & _THUMB:
             self.fault(Fault(ex.USAGE_FAULT, faults.INVSTATE), self.pc)
 
-    def _switch_mode(self, thread: bool, process: bool, with_fp: bool) -> None:
+    def _switch_mode(self, thread: bool, process: bool, fp_bits: int) -> None:
         """IPSR and CONTROL of what is returned to; privileged meanwhile, or Unicorn ignores the writes."""
+        control = self._control.read()[0]
         if not thread:
             self._ipsr.write(self.exceptions.active[-1], 0)
+            self._control.write(control & ~(_FPCA | _SFPA) | fp_bits)
             return
-        unprivileged = self._control.read()[0] & 1
-        if unprivileged:
+        if control & 1:
             self._control.write(0)
         self._ipsr.write(0, 0)
-        self._control.write((_SPSEL if process else 0) | (_FPCA if with_fp else 0) | unprivileged)
+        self._control.write((_SPSEL if process else 0) | fp_bits | control & 1)
 
     def _illegal_return(self, link: int) -> None:
         if self.exceptions.active:
@@ -245,9 +285,12 @@ class Core(Stateful):
             self.hfsr |= faults.HFSR_FORCED
             self._hard_fault(pc)
 
-    def debug_event(self, monitor_enabled: bool) -> None:
-        """A breakpoint at pc: DebugMonitor where it may preempt, else HardFault with DEBUGEVT (C1.6.1)."""
+    def debug_event(self, monitor_enabled: bool, debugger: bool = False) -> None:
+        """A breakpoint at pc (C1.6.1): halts for a debugger; else DebugMonitor if it may preempt, or HardFault."""
         self.dfsr |= 2
+        if debugger:
+            self.debug_halted = f"breakpoint at 0x{self.pc:08x}"
+            return
         allowed = monitor_enabled and self.monitor_may_run()
         if allowed:
             self.enter(ex.DEBUG_MONITOR, self.pc)
@@ -266,9 +309,12 @@ class Core(Stateful):
             self._take_fault(ex.HARD_FAULT, pc)
 
     def _take_fault(self, number: int, pc: int) -> None:
+        self._record(number, pc)
+        self.enter(number, pc)
+
+    def _record(self, number: int, pc: int) -> None:
         taken = FaultRecord(number, pc, self.cfsr, self.hfsr, self.bfar, self.mmfar, self.clock.instructions)
         self.faults.append(taken)
-        self.enter(number, pc)
 
     def thumb(self) -> bool:
         """XPSR.T."""

@@ -2,8 +2,8 @@
 
 Takes a start address and an instruction count; gives why it stopped, where, and how many instructions ran.
 The only module that knows Unicorn. What it works around: M-class mode is always an M33, so the core is chosen
-by model; emu_stop() in a callback repeats the access, so a slice is ended by lowering the count limit, which
-has no API and is found by calibration; hflags are stale after IPSR is written, until APSR is; memory hooks
+by model; emu_stop() in a callback repeats the access, so a slice is ended by lowering the count limit
+(layout.py); hflags are stale after IPSR is written, until APSR is; memory hooks
 leak IT state; translations are stale after exits or memory change. Next: core.py
 """
 
@@ -13,21 +13,17 @@ import ctypes
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
-import unicorn
 from unicorn import arm_const, unicorn_const
 from unicorn.unicorn_py3.unicorn import uclib
 
 from patchctl.emulator.flash import Buffer
+from patchctl.emulator.layout import BINDING, NO_EXIT, Engine, StackLimits, counter_offsets, engine, handle
 from patchctl.errors import ConfigError, InternalError, PatchctlError
 
 _Result = TypeVar("_Result")
-_Engine: TypeAlias = Any  # the binding is not annotated
-_BINDING: Final[_Engine] = unicorn
-_Uc: Final[_Engine] = _BINDING.Uc
-_UcError: Final[type[Exception]] = _BINDING.UcError
+_UcError: Final[type[Exception]] = BINDING.UcError
 _MODELS: Final = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
     "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
@@ -37,7 +33,6 @@ _MODELS: Final = {
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
     "cortex-m33f": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
-NO_EXIT: Final = 0xFFFF_FFFE  # an address that is never executed: Unicorn wants one exit
 _TRANSLATION_BYTES: Final = 8 << 20
 _IT_BITS: Final = 0x0600_FC00
 _THUMB: Final = 1 << 24
@@ -58,6 +53,7 @@ class Reason(Enum):
     INVALID = auto()  # undefined instruction, or the Thumb bit is clear
     NO_COPROCESSOR = auto()
     UNALIGNED = auto()
+    STACK_LIMIT = auto()
     EXECUTE_NEVER = auto()
     READ = auto()  # unmapped; `address` is the data's
     WRITE = auto()
@@ -72,6 +68,7 @@ _INTERRUPTS: Final = {
     7: Reason.BKPT,
     8: Reason.EXC_RETURN,
     17: Reason.NO_COPROCESSOR,
+    19: Reason.STACK_LIMIT,
 }
 _ERRORS: Final = {
     unicorn_const.UC_ERR_READ_UNMAPPED: Reason.READ,
@@ -93,37 +90,16 @@ class Stop:
     address: int = 0
 
 
-def _handle(uc: _Engine) -> _Engine:
-    return uc._uch  # noqa: SLF001 - the batch register calls take it, and the binding offers no way to it
-
-
-@cache
-def _counter_offsets() -> tuple[int, int]:
-    """Where struct uc_struct keeps the executed instructions and their limit, by a run of known length."""
-    uc = _Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
-    uc.mem_map(0, 0x1000)
-    uc.mem_write(0, b"\xfe\xe7")  # b .
-    count = 0x1234
-    uc.emu_start(1, NO_EXIT, count=count)
-    words = (ctypes.c_uint64 * 400).from_address(_handle(uc).value)
-    for index in range(len(words) - 1):
-        if words[index] == count + 1 and words[index + 1] == count:
-            return 8 * index, 8 * (index + 1)
-    raise InternalError(
-        "this libunicorn keeps its instruction counter elsewhere", hint="install unicorn==2.1.4"
-    )
-
-
 class RegisterBatch:
     """A fixed list of 32-bit registers, read and written in one call each, in order."""
 
-    def __init__(self, uc: _Engine, registers: Sequence[int]) -> None:
+    def __init__(self, uc: Engine, registers: Sequence[int]) -> None:
         count = len(registers)
         self._values = (ctypes.c_uint64 * count)()
         start = ctypes.addressof(self._values)
         pointers = (ctypes.c_void_p * count)(*(start + 8 * index for index in range(count)))
         self._keep = ((ctypes.c_int * count)(*registers), pointers)
-        self._arguments = (_handle(uc), *self._keep, count)
+        self._arguments = (handle(uc), *self._keep, count)
 
     def read(self) -> list[int]:
         """Their values."""
@@ -142,8 +118,7 @@ class Cpu:
     def __init__(self, core: str) -> None:
         if core not in _MODELS:
             raise ConfigError(f"no emulated core {core!r}", hint=f"one of: {', '.join(_MODELS)}")
-        uc = _Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
-        uc.ctl_set_cpu_model(_MODELS[core])
+        uc = engine(_MODELS[core])
         uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
         self._uc = uc
         self._exits: frozenset[int] = frozenset()
@@ -156,11 +131,12 @@ class Cpu:
         self._wait_event = (-1, -1)
         self._executed = 0
         self._watched: list[Any] = []
-        counter, limit = _counter_offsets()
-        self._counter = ctypes.c_uint64.from_address(_handle(uc).value + counter)
-        self._limit = ctypes.c_uint64.from_address(_handle(uc).value + limit)
+        counter, limit = counter_offsets()
+        self._counter = ctypes.c_uint64.from_address(handle(uc).value + counter)
+        self._limit = ctypes.c_uint64.from_address(handle(uc).value + limit)
         self._hook()
         self._pristine = uc.context_save()
+        self.limits = StackLimits(uc) if "m33" in core else None
 
     def _hook(self) -> None:
         uc = self._uc
@@ -189,10 +165,10 @@ class Cpu:
     def map_device(self, address: int, size: int, read: ReadCallback, write: WriteCallback) -> None:
         """Map registers; the callbacks take (offset, size) and (offset, size, value)."""
 
-        def on_read(_uc: _Engine, offset: int, count: int, _data: object) -> int:
+        def on_read(_uc: Engine, offset: int, count: int, _data: object) -> int:
             return self._guarded(lambda: read(offset, count)) or 0
 
-        def on_write(_uc: _Engine, offset: int, count: int, value: int, _data: object) -> None:
+        def on_write(_uc: Engine, offset: int, count: int, value: int, _data: object) -> None:
             self._guarded(lambda: write(offset, count, value))
 
         self._uc.mmio_map(address, size, on_read, None, on_write, None)
@@ -218,10 +194,10 @@ class Cpu:
         wanted = list(spans)
         if not wanted and not self._watched:
             return
-        for handle in self._watched:
-            self._uc.hook_del(handle)
+        for hook in self._watched:
+            self._uc.hook_del(hook)
 
-        def on_read(uc: _Engine, _kind: int, address: int, _size: int, _value: int, _data: object) -> None:
+        def on_read(uc: Engine, _kind: int, address: int, _size: int, _value: int, _data: object) -> None:
             self._clear_it_state(uc)
             self._guarded(lambda: seen(address))
 
@@ -300,17 +276,17 @@ class Cpu:
         """All registers as at creation."""
         self._uc.context_restore(self._pristine)
 
-    def save(self) -> _Engine:
+    def save(self) -> Engine:
         """The registers, for restore()."""
         return self._uc.context_save()
 
-    def restore(self, saved: _Engine) -> None:
+    def restore(self, saved: Engine) -> None:
         """Back to saved registers."""
         self._uc.context_restore(saved)
 
     # Hooks -------------------------------------------------------------------------------------------------
 
-    def _on_interrupt(self, uc: _Engine, number: int, _data: object) -> None:
+    def _on_interrupt(self, uc: Engine, number: int, _data: object) -> None:
         if number not in _INTERRUPTS:
             raise InternalError(f"Unicorn interrupt {number} at 0x{self.pc():08x} has no meaning here")
         self._why = _INTERRUPTS[number]
@@ -319,7 +295,7 @@ class Cpu:
             self._address = self.pc() | bool(thumb)
         uc.emu_stop()
 
-    def _on_invalid(self, uc: _Engine, _data: object) -> bool:
+    def _on_invalid(self, uc: Engine, _data: object) -> bool:
         """WFE and YIELD arrive here too, with the pc behind them; they count as NOP."""
         pc, counter = self.pc(), self._executed + self._counter.value
         hint = pc >= 2 and bytes(uc.mem_read(pc - 2, 2)) in (b"\x20\xbf", b"\x10\xbf")
@@ -330,13 +306,13 @@ class Cpu:
         return False
 
     def _on_unmapped(
-        self, _uc: _Engine, _kind: int, address: int, _size: int, _value: int, _data: object
+        self, _uc: Engine, _kind: int, address: int, _size: int, _value: int, _data: object
     ) -> bool:
         self._address = address
         return False
 
     def _on_protected(
-        self, uc: _Engine, _kind: int, address: int, size: int, value: int, _data: object
+        self, uc: Engine, _kind: int, address: int, size: int, value: int, _data: object
     ) -> bool:
         self._address = address
         self._clear_it_state(uc)
@@ -346,7 +322,7 @@ class Cpu:
         )
         return bool(accepted)
 
-    def _clear_it_state(self, uc: _Engine) -> None:
+    def _clear_it_state(self, uc: Engine) -> None:
         """For memory hooks: or the next block would run as if conditional."""
         if uc.reg_read(arm_const.UC_ARM_REG_XPSR) & _IT_BITS:
             uc.reg_write(arm_const.UC_ARM_REG_EPSR, _THUMB)

@@ -1,4 +1,4 @@
-"""Stops 11 to 12 of 12. From what went wrong to its exception and fault status bits (ARMv7-M B1.5.14).
+"""Stops 11 to 12 of 12. From what went wrong to its exception and fault status bits (ARMv7-M B1.5.14, ARMv8-M).
 
 Takes a Stop; gives a Fault; keeps FaultRecords of what was taken. Next: core.py
 """
@@ -21,6 +21,7 @@ UNDEFINSTR: Final = 1 << 16
 INVSTATE: Final = 1 << 17
 INVPC: Final = 1 << 18
 NOCP: Final = 1 << 19
+STKOF: Final = 1 << 20  # ARMv8-M only
 UNALIGNED: Final = 1 << 24
 
 HFSR_VECTTBL: Final = 1 << 1
@@ -58,6 +59,7 @@ _BY_REASON: Final = {
     Reason.EXECUTE_NEVER: (MEM_MANAGE, IACCVIOL),
     Reason.NO_COPROCESSOR: (USAGE_FAULT, NOCP),
     Reason.UNALIGNED: (USAGE_FAULT, UNALIGNED),
+    Reason.STACK_LIMIT: (USAGE_FAULT, STKOF),
 }
 
 

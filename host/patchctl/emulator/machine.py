@@ -160,7 +160,7 @@ class Machine:
         sleeps for ever and no time limit was given.
         """
         end = NEVER if cycles is None else self.clock.now + cycles
-        while self.clock.now < end:
+        while self.clock.now < end and not self.core.debug_halted:
             if until is not None and until():
                 return True
             self._slice(end)
@@ -200,7 +200,7 @@ class Machine:
         if core.take_pending():
             return
         if core.pc in self._armed and not self._step_over_ignored():
-            core.debug_event(self.system.debug.monitor_enabled)
+            self._debug_event()
             return
         deadline = min(end, self._next_deadline())
         count = min(clock.instructions_until(deadline), self.slice_instructions)
@@ -248,7 +248,7 @@ class Machine:
         elif stop.reason is Reason.EXC_RETURN:
             core.leave(stop.address)
         elif stop.reason is Reason.BKPT:
-            core.debug_event(self.system.debug.monitor_enabled)
+            self._debug_event()
         elif stop.reason is not Reason.COUNT:
             self._fault(stop)
 
@@ -264,6 +264,10 @@ class Machine:
                 raise unmodelled("access", "bit-band alias", fault.address, stop.pc)
         self.core.fault(fault, stop.pc)
 
+    def _debug_event(self) -> None:
+        debug = self.system.debug
+        self.core.debug_event(debug.monitor_enabled, debug.debugger)
+
     def _apply_breakpoints(self) -> None:
         fpb = self.system.fpb
         if fpb and fpb.changed:
@@ -277,7 +281,8 @@ class Machine:
     def _step_over_ignored(self) -> bool:
         """On chips that ignore a match while DebugMonitor may not run, execute the instruction."""
         facts = self.board.chip.fpb
-        allowed = self.system.debug.monitor_enabled and self.core.monitor_may_run()
+        debug = self.system.debug
+        allowed = debug.debugger or (debug.monitor_enabled and self.core.monitor_may_run())
         if allowed or facts is None or facts.masked_match != "ignored":
             return False
         stop = self.cpu.step_over(self.core.pc)

@@ -2,8 +2,8 @@
 
 Takes the unlock keys, PG with two words of one double word, PER with STRT; gives changed flash, time and
 error flags. The core stands still only if it executes from the busy bank; that its data reads from there
-stall too is not modelled, nor is the data cache. Reading a double word that a power cut tore sets ECCD and raises NMI.
-Next: ../flash.py
+stall too is not modelled, nor is the data cache. Reading a double word that a power cut tore sets ECCD and
+raises NMI. Next: ../flash.py
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Takes Exceptions; gives register rows. Next: scb.py
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from patchctl.emulator.exceptions import FIRST_INTERRUPT, Exceptions
@@ -14,16 +15,17 @@ from patchctl.emulator.registers import Register, constant
 _NVIC: Final = 0xE100
 
 
-def nvic_registers(exceptions: Exceptions, kick: Callable[[], None]) -> dict[int, Register]:
-    """ISER, ICER, ISPR, ICPR, IABR, IPR and ICTR for all implemented lines."""
+def nvic_registers(exceptions: Exceptions, kick: Callable[[], None], v7m: bool) -> dict[int, Register]:
+    """ISER, ICER, ISPR, ICPR, IPR for all implemented lines; IABR, ICTR and bytes of IPR not on ARMv6-M."""
     words = (exceptions.interrupts + 31) // 32
-    table = {0xE004: constant("ICTR", words - 1)}
+    table = {0xE004: constant("ICTR", words - 1)} if v7m else {}
     for word in range(words):
         table |= _set_and_clear("E", word, exceptions, _enabled, kick, 0)
         table |= _set_and_clear("P", word, exceptions, _pending, kick, 0x100)
-        table[_NVIC + 0x200 + 4 * word] = _active_bits(word, exceptions)
+        if v7m:
+            table[_NVIC + 0x200 + 4 * word] = _active_bits(word, exceptions)
     for group in range((exceptions.interrupts + 3) // 4):
-        table[_NVIC + 0x300 + 4 * group] = _priorities(group, exceptions, kick)
+        table[_NVIC + 0x300 + 4 * group] = replace(_priorities(group, exceptions, kick), narrow=v7m)
     return table
 
 

@@ -7,6 +7,7 @@ Next: systick.py
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from patchctl.emulator import exceptions as ex
@@ -14,7 +15,11 @@ from patchctl.emulator.core import Core
 from patchctl.emulator.registers import Register, Stateful, constant, unmodelled
 from patchctl.emulator.system.nvic import priority_register
 
-CPUID: Final = {"cortex-m4": 0x410F_C241, "cortex-m4f": 0x410F_C241, "cortex-m3": 0x412F_C231}
+CPUID: Final = {
+    "cortex-m0": 0x410C_C200, "cortex-m0plus": 0x410C_C601, "cortex-m3": 0x412F_C231,
+    "cortex-m4": 0x410F_C241, "cortex-m4f": 0x410F_C241,
+    "cortex-m33": 0x410F_D214, "cortex-m33f": 0x410F_D214,
+}  # fmt: skip
 _KEY: Final = 0x05FA
 _FAULT_ENABLES: Final = {16: ex.MEM_MANAGE, 17: ex.BUS_FAULT, 18: ex.USAGE_FAULT}
 _ACTIVE_BITS: Final = {
@@ -46,8 +51,10 @@ class Scb(Stateful):
         self.fpdscr = 0
 
     def registers(self) -> dict[int, Register]:
-        """All rows."""
+        """All rows; ARMv6-M (B3.2 of its manual) has fewer."""
         core = self.core
+        if not core.v7m:
+            return self._v6m_rows()
         return {
             0xE008: constant("ACTLR", 0),
             0xED00: constant("CPUID", CPUID.get(self.kind, 0)),
@@ -62,6 +69,25 @@ class Scb(Stateful):
             **self._fp_rows(),
             0xED90: constant("MPU_TYPE", 0),  # no MPU is modelled, and it says so
             0xEF00: Register("STIR", None, self._trigger),
+        }
+
+    def _v6m_rows(self) -> dict[int, Register]:
+        """No fault status, no grouping, priorities of SVCall, PendSV and SysTick only; words only."""
+
+        def words_only(row: Register) -> Register:
+            return replace(row, narrow=False)
+
+        priorities = {
+            offset: words_only(row) for offset, row in self._priority_rows().items() if offset != 0xED18
+        }
+        return priorities | {
+            0xED00: constant("CPUID", CPUID.get(self.kind, 0)),
+            0xED04: Register("ICSR", self._icsr, self._set_icsr),
+            0xED08: Register("VTOR", lambda: self.core.vtor, self._set_vtor),
+            0xED0C: Register("AIRCR", lambda: 0xFA05_0000, self._set_aircr),
+            0xED10: Register("SCR", lambda: self.core.sleep_on_exit << 1, self._set_scr),
+            0xED14: constant("CCR", 0x208),  # STKALIGN, UNALIGN_TRP
+            0xED90: constant("MPU_TYPE", 0),
         }
 
     def _priority_rows(self) -> dict[int, Register]:
@@ -142,7 +168,7 @@ class Scb(Stateful):
     def _set_aircr(self, value: int) -> None:
         if value >> 16 != _KEY:
             return
-        self.exceptions.group_bit = value >> 8 & 7
+        self.exceptions.group_bit = value >> 8 & 7 if self.core.v7m else 0
         self.reset_requested |= bool(value & 4)
         self.kick()
 

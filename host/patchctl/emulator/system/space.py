@@ -29,10 +29,12 @@ class SystemSpace:
         pc = core.cpu.pc
         self.scb = Scb(core, kick, chip.core)
         self.systick = SysTick(core.clock, core.exceptions, kick)
-        self.debug = Debug(core.clock, core.exceptions, kick, pc)
+        self.debug = Debug(core.clock, core.exceptions, kick, pc, chip.secure_debug if core.v8m else None)
         self.fpb = FlashPatch(chip.fpb, kick, pc) if chip.fpb else None
-        table = nvic_registers(core.exceptions, kick)
-        table |= self.scb.registers() | self.systick.registers() | self.debug.registers()
+        table = nvic_registers(core.exceptions, kick, core.v7m)
+        table |= self.scb.registers() | self.systick.registers()
+        if core.v7m:  # ARMv6-M's debug registers are the debugger's alone
+            table |= self.debug.registers()
         if self.fpb:
             table |= self.fpb.registers()
         self.registers = RegisterFile("system", SYSTEM_ADDRESS, table, pc)
