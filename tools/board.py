@@ -91,7 +91,11 @@ def config_header(board: Board) -> str:
 
 def make_variables(board: Board) -> str:
     """board.mk: what the Makefile chooses compilers' options and folders by."""
-    return f"BOARD_CORE := {board.chip.core}\nBOARD_PORT := {board.port}\n"
+    fpb = board.chip.fpb
+    return (
+        f"BOARD_CORE := {board.chip.core}\nBOARD_PORT := {board.port}\n"
+        f"BOARD_COMPARATORS := {fpb.code_comparators if fpb else 0}\n"
+    )
 
 
 def main() -> int:

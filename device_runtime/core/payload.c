@@ -262,7 +262,7 @@ static bool is_movable(const uint8_t *code, uint32_t displaced)
 }
 
 /// Whether the copy is the site's own displaced instructions and the jump back behind them, and nothing else.
-static bool copy_fits(hp_span_t payload, const uint8_t *site)
+static bool copy_of_breakpoint_fits(hp_span_t payload, const uint8_t *site)
 {
     const uint8_t *copy      = SECTION(payload, COPIES).data + hp_load_u32(site + HP_SITE_COPY_OFFSET);
     const uint32_t bytes     = hp_load_u32(site + HP_SITE_COPY_BYTES);
@@ -278,6 +278,20 @@ static bool copy_fits(hp_span_t payload, const uint8_t *site)
            hp_load_u32(copy + aligned + 4U) == ((hp_load_u32(site + HP_SITE_ADDRESS) + displaced) | 1U);
 }
 
+/// A fixed site displaces nothing: its function is called from the firmware's own code.
+static bool copy_fits(hp_span_t payload, const uint8_t *site)
+{
+    if (site[HP_SITE_TRIGGER] == HP_TRIGGER_FIXED) {
+        return hp_load_u32(site + HP_SITE_COPY_BYTES) == 0U;
+    }
+    return copy_of_breakpoint_fits(payload, site);
+}
+
+static bool may_skip(const uint8_t *site)
+{
+    return ((hp_load_u32(site + HP_SITE_LEGAL_VERDICTS) >> HP_VERDICT_SKIP) & 1U) != 0U;
+}
+
 static bool in_text(const hp_runtime_t *self, uint32_t address, uint32_t bytes)
 {
     const hp_range_t *text = &self->board->text;
@@ -290,16 +304,21 @@ static bool in_text(const hp_runtime_t *self, uint32_t address, uint32_t bytes)
 static hp_status_t check_site(hp_runtime_t *self, hp_span_t payload, const uint8_t *site,
                               uint32_t patch_index)
 {
-    const uint32_t address   = hp_load_u32(site + HP_SITE_ADDRESS);
-    const uint32_t original  = site[HP_SITE_ORIGINAL_BYTES];
-    const uint32_t displaced = site[HP_SITE_DISPLACED_BYTES];
+    const uint32_t address     = hp_load_u32(site + HP_SITE_ADDRESS);
+    const uint32_t original    = site[HP_SITE_ORIGINAL_BYTES];
+    const uint32_t displaced   = site[HP_SITE_DISPLACED_BYTES];
+    const hp_trigger_t trigger = (hp_trigger_t)site[HP_SITE_TRIGGER];
 
     self->detail = address;
-    if (site[HP_SITE_TRIGGER] != HP_TRIGGER_BREAKPOINT) {
-        return HP_STATUS_UNSUPPORTED;
+    if (trigger == HP_TRIGGER_FIXED && may_skip(site)) {
+        return HP_STATUS_UNSUPPORTED; // nothing is displaced there
     }
     if (!in_text(self, address, original) || hp_trigger_taken(self, patch_index, address, displaced)) {
         return HP_STATUS_ILLEGAL_SITE;
+    }
+    const hp_status_t status = self->port->site_check(self->port->context, trigger, address);
+    if (status != HP_STATUS_OK) {
+        return status;
     }
     const uint8_t *firmware = self->port->memory(self->port->context, address, original);
     if (firmware == NULL || memcmp(firmware, site + HP_SITE_ORIGINAL, original) != 0) {

@@ -116,7 +116,8 @@ static hp_status_t arm_site(hp_runtime_t *self, const hp_arming_t *arming)
     const uint8_t *site    = arming->payload + arming->site_offset;
     const uint32_t address = hp_load_u32(site + HP_SITE_ADDRESS);
     const uint32_t copies  = hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_COPIES_OFFSET);
-    const uint32_t resume  = arming->payload_address + copies + hp_load_u32(site + HP_SITE_COPY_OFFSET);
+    const uint32_t copy    = arming->payload_address + copies + hp_load_u32(site + HP_SITE_COPY_OFFSET);
+    const uint32_t resume  = site[HP_SITE_TRIGGER] == HP_TRIGGER_FIXED ? 0U : copy | THUMB;
     const uint32_t index   = choose(self, address);
 
     if (index == self->board->trigger_count) {
@@ -124,7 +125,7 @@ static hp_status_t arm_site(hp_runtime_t *self, const hp_arming_t *arming)
     }
     publish(&self->triggers[index], arming);
     self->triggers[index].address = address;
-    return self->port->trigger_arm(self->port->context, index, address, resume | THUMB);
+    return self->port->trigger_arm(self->port->context, index, address, resume);
 }
 
 /// Disarms the triggers of patch `patch_index` that do not serve `keep` (NULL: all of them).

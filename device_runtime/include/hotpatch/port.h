@@ -44,8 +44,13 @@ typedef struct hp_port_t {
     /// Milliseconds since reset; wraps. Called in any context.
     uint32_t (*now_ms)(void *context);
 
+    /// Whether the port can trap at `address` by `trigger`. HP_STATUS_UNSUPPORTED: never by this kind of trigger;
+    /// HP_STATUS_ILLEGAL_SITE: not there.
+    HP_MUST_CHECK hp_status_t (*site_check)(void *context, hp_trigger_t trigger, uint32_t address);
+
     /// Arms trigger `index` (0 .. trigger_count-1): when the firmware reaches `address`, the port's veneer calls hp_fire
-    /// with this index and continues at `resume` (Thumb bit set) unless the frame says otherwise. The firmware goes on
+    /// with this index and continues at `resume` (Thumb bit set; 0 at a
+    /// fixed site, which knows the function it stands for) unless the frame says otherwise. The firmware goes on
     /// seeing the old arming or the new one, never half of it. HP_STATUS_ILLEGAL_SITE if the port cannot trap there.
     HP_MUST_CHECK hp_status_t (*trigger_arm)(void *context, uint32_t index, uint32_t address,
                                              uint32_t resume);

@@ -7,6 +7,7 @@
 #include "board_config.h"
 #include "layout.h"
 #include "registers.h"
+#include "sites.h"
 
 #define HASH_ENTRIES     16U
 #define HASH_TRIES       65536U
@@ -36,6 +37,8 @@ _Static_assert(sizeof(hash_t) == 136U, "veneer.S knows this layout");
 
 // Two, so that a hit while one is being filled still finds the other.
 static hash_t tables[2];
+const uint32_t hp_sites_count = HP_BOARD_COMPARATORS;
+
 static uint32_t armed[HP_BOARD_COMPARATORS]; // addresses, NO_PC where free
 
 /// The table in force: swapped by one store. Read by veneer.S.
@@ -86,7 +89,7 @@ static bool rebuild(void)
     return false;
 }
 
-void hp_fpb_start(void)
+void hp_sites_start(void)
 {
     for (uint32_t index = 0U; index < HP_BOARD_COMPARATORS; index++) {
         FPB_COMPARATOR(index) = 0U;
@@ -114,13 +117,21 @@ static bool may_trap(uint32_t address)
     return reachable && (address & 1U) == 0U && hp_layout_in_text(address) && !hp_layout_in_runtime(address);
 }
 
-hp_status_t hp_fpb_arm(uint32_t index, uint32_t address, uint32_t resume)
+hp_status_t hp_sites_check(hp_trigger_t trigger, uint32_t address)
+{
+    if (trigger != HP_TRIGGER_BREAKPOINT) {
+        return HP_STATUS_UNSUPPORTED;
+    }
+    return may_trap(address) ? HP_STATUS_OK : HP_STATUS_ILLEGAL_SITE;
+}
+
+hp_status_t hp_sites_arm(uint32_t index, uint32_t address, uint32_t resume)
 {
     if (index >= HP_BOARD_COMPARATORS || !may_trap(address)) {
         return HP_STATUS_ILLEGAL_SITE;
     }
     if (armed[index] != NO_PC && armed[index] != address) {
-        hp_fpb_disarm(index);
+        hp_sites_disarm(index);
     }
     hp_resume[index] = resume;
     armed[index]     = address;
@@ -133,7 +144,7 @@ hp_status_t hp_fpb_arm(uint32_t index, uint32_t address, uint32_t resume)
     return HP_STATUS_OK;
 }
 
-void hp_fpb_disarm(uint32_t index)
+void hp_sites_disarm(uint32_t index)
 {
     if (index >= HP_BOARD_COMPARATORS || armed[index] == NO_PC) {
         return;

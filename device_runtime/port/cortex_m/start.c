@@ -29,8 +29,10 @@ static void unexpected_exception(void)
 __attribute__((noreturn)) void Reset_Handler(void)
 {
     // A reset by software leaves the comparators armed, and the tables behind them are about to be cleared.
+#if HP_BOARD_FPB_VERSION != 0U
     FPB_CONTROL = FPB_KEY;
     hp_barrier();
+#endif
 #if defined(HP_CORE_HAS_FPU)
     SCB_CPACR |= CPACR_FPU;
     hp_barrier();
@@ -48,7 +50,7 @@ __attribute__((noreturn)) void Reset_Handler(void)
 
 #define EXCEPTIONS 16U
 
-// Lines of the chip first get the handler that reports them, then two get theirs: the override is meant.
+// Exceptions and lines of the chip first get the handler that reports them, then some get theirs: the override is meant.
 #pragma GCC diagnostic ignored "-Woverride-init"
 
 /// The core reads the first entry as the initial stack pointer.
@@ -58,14 +60,14 @@ typedef union vector_t {
 } vector_t;
 
 __attribute__((section(".vectors"), used)) const vector_t hp_vectors[EXCEPTIONS + HP_BOARD_INTERRUPTS] = {
-    [0]                                            = {.stack = hp_stack_top},
-    [1]                                            = {.handler = Reset_Handler},
-    [2]                                            = {.handler = unexpected_exception},
-    [3]                                            = {.handler = hp_hard_fault},
-    [4 ... 6]                                      = {.handler = hp_other_fault},
-    [7 ... 11]                                     = {.handler = unexpected_exception},
-    [12]                                           = {.handler = hp_debug_monitor},
-    [13 ... 14]                                    = {.handler = unexpected_exception},
+    [0]        = {.stack = hp_stack_top},
+    [1]        = {.handler = Reset_Handler},
+    [2 ... 14] = {.handler = unexpected_exception},
+    [3]        = {.handler = hp_hard_fault},
+#if HP_BOARD_FPB_VERSION != 0U
+    [4 ... 6] = {.handler = hp_other_fault},
+    [12]      = {.handler = hp_debug_monitor},
+#endif
     [15]                                           = {.handler = hp_tick},
     [16 ... EXCEPTIONS + HP_BOARD_INTERRUPTS - 1U] = {.handler = unexpected_exception},
     [EXCEPTIONS + HP_BOARD_SERIAL_IRQ]             = {.handler = hp_chip_serial_interrupt},

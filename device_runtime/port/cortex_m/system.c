@@ -7,11 +7,11 @@
 
 #include "board_config.h"
 #include "chip.h"
-#include "fpb.h"
 #include "layout.h"
 #include "registers.h"
 #include "ring.h"
 #include "runtime_instance.h"
+#include "sites.h"
 
 #define PRIORITY_LEVELS      (1U << HP_BOARD_PRIORITY_BITS)
 #define PRIORITY_BYTE(level) ((level) << (8U - HP_BOARD_PRIORITY_BITS))
@@ -181,16 +181,22 @@ static uint32_t port_now_ms(void *context)
     return now;
 }
 
+static hp_status_t port_site_check(void *context, hp_trigger_t trigger, uint32_t address)
+{
+    (void)context;
+    return hp_sites_check(trigger, address);
+}
+
 static hp_status_t port_trigger_arm(void *context, uint32_t index, uint32_t address, uint32_t resume)
 {
     (void)context;
-    return hp_fpb_arm(index, address, resume);
+    return hp_sites_arm(index, address, resume);
 }
 
 static void port_trigger_disarm(void *context, uint32_t index)
 {
     (void)context;
-    hp_fpb_disarm(index);
+    hp_sites_disarm(index);
 }
 
 /// Only the main stack's bottom is known; on another stack no room is promised, so its hits get the safe verdict.
@@ -210,6 +216,7 @@ static const hp_port_t port = {
     .serial_write   = port_serial_write,
     .console_input  = port_console_input,
     .now_ms         = port_now_ms,
+    .site_check     = port_site_check,
     .trigger_arm    = port_trigger_arm,
     .trigger_disarm = port_trigger_disarm,
     .stack_room     = port_stack_room,
@@ -232,12 +239,12 @@ static void start_runtime(void)
         .slot_bytes        = HP_BOARD_SLOT_BYTES,
         .slot_count        = HP_BOARD_SLOT_COUNT,
         .key_page_address  = HP_BOARD_KEY_PAGE_ADDRESS,
-        .trigger_count     = HP_BOARD_COMPARATORS,
         .program_count_max = HP_BOARD_PROGRAM_COUNT_MAX,
         .readable          = readable,
         .readable_count    = HP_BOARD_READABLE_COUNT,
     };
     static hp_config_t config = {.port = &port, .board = &board, .arena = arena, .arena_bytes = sizeof arena};
+    board.trigger_count       = hp_sites_count;
     board.text            = (hp_range_t){(uint32_t)hp_text_start, (uint32_t)(hp_text_end - hp_text_start)};
     board.runtime_text    = (hp_range_t){(uint32_t)hp_runtime_text_start,
                                          (uint32_t)(hp_runtime_text_end - hp_runtime_text_start)};
@@ -257,7 +264,7 @@ void hp_system_start(const hp_image_t *of_image)
     hp_interrupt_priority(HP_BOARD_MANAGEMENT_IRQ, MANAGEMENT_PRIORITY);
     SYSTICK_RELOAD  = HP_BOARD_CLOCK_HZ / TICKS_PER_SECOND - 1U;
     SYSTICK_CURRENT = 0U;
-    hp_fpb_start();
+    hp_sites_start();
     start_runtime();
     SYSTICK_CONTROL = SYSTICK_RUN;
     hp_chip_serial_start();

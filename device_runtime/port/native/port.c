@@ -90,6 +90,13 @@ static uint32_t native_now_ms(void *context)
     return self->callbacks.now_ms();
 }
 
+static hp_status_t native_site_check(void *context, hp_trigger_t trigger, uint32_t address)
+{
+    (void)context;
+    (void)address;
+    return trigger == HP_TRIGGER_BREAKPOINT ? HP_STATUS_OK : HP_STATUS_UNSUPPORTED;
+}
+
 static hp_status_t native_trigger_arm(void *context, uint32_t index, uint32_t address, uint32_t resume)
 {
     const native_t *self = context;
@@ -132,6 +139,7 @@ native_t *native_open(const native_callbacks_t *callbacks, const char *name, con
                                   native_serial_write,
                                   native_console_input,
                                   native_now_ms,
+                                  native_site_check,
                                   native_trigger_arm,
                                   native_trigger_disarm,
                                   native_stack_room};
