@@ -7,6 +7,7 @@ behave as told, so that a test can run it.
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -22,10 +23,11 @@ from queue import Empty, Queue
 import serial
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "build" / "demo"
+FOLDER = Path("build") / "demo"  # from the checkout's root, where every command runs
 PATCHCTL = Path(sys.executable).with_name("patchctl")
 BOARD = "nrf52840dk"
-IMAGE = ROOT / "build" / "firmware" / BOARD / "micropython" / "firmware.elf"
+IMAGE = f"build/firmware/{BOARD}/micropython/firmware.elf"
+PATCH = "patches/import_all"
 ATTACK = ("import sys; sys.modules['m'] = 42", "from m import *")
 PROMPT = b">>> "
 LIMIT_S = 20.0
@@ -44,9 +46,9 @@ def show_command(arguments: tuple[str, ...]) -> None:
 
 
 def run(*arguments: str) -> None:
-    """One patchctl command in the demo's folder, as a user would type it."""
+    """One patchctl command, as a user would type it."""
     show_command(arguments)
-    finished = subprocess.run([PATCHCTL, *arguments], cwd=FOLDER, check=False)
+    finished = subprocess.run([PATCHCTL, *arguments], check=False)
     if finished.returncode != 0:
         raise DemoFailed(f"patchctl {arguments[0]} ended with {finished.returncode}")
 
@@ -87,16 +89,24 @@ class RunningBoard:
 @contextmanager
 def board() -> Iterator[RunningBoard]:
     """The emulated board, running until the block ends."""
-    arguments = ("sim", "run", BOARD, "--image", str(IMAGE), "--flash", "flash.bin", "--keys", "keys.hex")
-    show_command(("sim", "run", BOARD, "--flash", "flash.bin", "--keys", "keys.hex"))
-    process = subprocess.Popen([PATCHCTL, *arguments], cwd=FOLDER, stdout=subprocess.PIPE, text=True)
+    arguments = (
+        "sim",
+        "run",
+        BOARD,
+        "--flash",
+        str(FOLDER / "flash.bin"),
+        "--keys",
+        str(FOLDER / "keys.hex"),
+    )
+    show_command(arguments)
+    process = subprocess.Popen([PATCHCTL, *arguments], stdout=subprocess.PIPE, text=True)
     try:
         running = RunningBoard(process)
         print(running.selector, flush=True)
         yield running
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        process.terminate()
+        process.wait(LIMIT_S)
 
 
 class Console:
@@ -153,33 +163,35 @@ def expect_refusal(running: RunningBoard) -> None:
 
 
 def demonstrate() -> None:
+    key, container = str(FOLDER / "demo.pem"), str(FOLDER / "import_all.suit")
     headline("A signing key, and the page of keys this board trusts")
-    run("keys", "new", "demo.pem")
-    run("keys", "provision", "--board", BOARD, "--key", "demo.pub.pem", "--out", "keys.hex")
+    run("keys", "new", key)
+    public = ("--key", str(FOLDER / "demo.pub.pem"))
+    run("keys", "provision", "--board", BOARD, *public, "--out", str(FOLDER / "keys.hex"))
     headline(f"An emulated {BOARD} with MicroPython 1.25.0 and its known bug")
     with board() as running:
         headline("The attack, typed at its console: a HardFault")
         expect_crash(running)
         headline("The patch: C to eBPF, verified, signed")
-        source = ROOT / "patches" / "import_all"
-        firmware = ("--board", BOARD, "--firmware", str(IMAGE))
-        run("verify", str(source), *firmware)
-        run("build", str(source), *firmware, "--key", "demo.pem", "--out", "import_all.suit")
+        firmware = ("--board", BOARD, "--firmware", IMAGE)
+        run("verify", PATCH, *firmware)
+        run("build", PATCH, *firmware, "--key", key, "--out", container)
         headline("Pushed over the same serial port, while the firmware runs")
-        archive = ("--archive", "archive")
-        run("push", "import_all.suit", "--to", running.selector, *archive)
+        run("push", container, "--to", running.selector)
         headline("The same attack again: an exception, no reset, and the board goes on")
         expect_refusal(running)
         run("list", "--to", running.selector)
         headline("Rolled back, without the key: the bug is back")
-        (FOLDER / "demo.pem").unlink()
-        run("rollback", "import_all", "--to", running.selector, *archive)
+        Path(key).unlink()
+        run("rollback", "import_all", "--to", running.selector)
         expect_crash(running)
 
 
 def main() -> int:
+    os.chdir(ROOT)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
+    os.environ["PATCHCTL_ARCHIVE"] = str(FOLDER / "archive")
     try:
         demonstrate()
     except DemoFailed as problem:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,8 +179,8 @@ def running(tmp_path, facts, firmware):
     command += ["--keys", str(tmp_path / "keys.bin")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process.stdout.readline().strip()
-        process.send_signal(signal.SIGINT)
-        process.wait()
+        process.terminate()
+        process.wait(20)
 
 
 def test_after_a_host_was_killed_in_mid_push_the_next_push_works(running, built, seal, tmp_path):

@@ -25,7 +25,8 @@ def test_committed_copy_is_what_the_tables_make(path):
 
 
 def test_check_refuses_a_copy_that_differs(tmp_path):
-    script = "import contract, pathlib; contract.PYTHON = pathlib.Path('stale.py'); contract.ROOT = pathlib.Path('.');"
+    script = "import contract, pathlib; contract.PYTHON = pathlib.Path('stale.py');"
+    script += " contract.ROOT = pathlib.Path('.');"
     (tmp_path / "stale.py").write_text("LEVEL = 0\n")
     run = subprocess.run(
         [

@@ -47,7 +47,7 @@ def run(
         Path | None, typer.Option("--pty-link", metavar="PATH", help="A stable name for the pseudo-terminal.")
     ] = None,
 ) -> None:
-    """Run a board's serial port until Ctrl-C; SIGHUP is its reset button.
+    """Run a board's serial port until Ctrl-C or SIGTERM; SIGHUP is its reset button.
 
     The first line printed is how to reach it; then come the faults its firmware takes.
     """
@@ -72,6 +72,9 @@ def run(
             pty_link.unlink()
 
 
+_FAULTS = {3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
+
+
 class Watch:
     """Between two steps of the board: reports the faults it took, and presses its reset button."""
 
@@ -80,25 +83,32 @@ class Watch:
         self._reporter = reporter
         self._seen = len(machine.faults)
         self._reset_wanted = False
+        self._stop_wanted = False
         signal.signal(signal.SIGHUP, self._want_reset)
+        signal.signal(signal.SIGTERM, self._want_stop)
 
     def _want_reset(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._reset_wanted = True
 
+    def _want_stop(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self._stop_wanted = True
+
     def __call__(self) -> bool:
-        """Never a reason to stop."""
+        """Whether somebody asked the board to stop."""
         for fault in self._machine.faults[self._seen :]:
             where = self._machine.symbol_at(fault.pc)
             self._reporter.event("fault", exception=fault.exception, pc=fault.pc, function=where)
-            self._reporter.say(f"fault: exception {fault.exception} at 0x{fault.pc:08x} in {where}")
+            name = _FAULTS.get(fault.exception, f"exception {fault.exception}")
+            self._reporter.say(f"{name} at 0x{fault.pc:08x} in {where}")
         self._seen = len(self._machine.faults)
         if self._reset_wanted:
             self._reset_wanted = False
             self._machine.reset()
             self._reporter.event("reset")
             self._reporter.say("reset")
-        return False
+        return self._stop_wanted
 
 
 def _linked(path: str, link: Path | None) -> str:
