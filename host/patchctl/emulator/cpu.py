@@ -124,6 +124,7 @@ class Cpu:
         self._exits: frozenset[int] = frozenset()
         self._buffers: list[ctypes.c_char] = []
         self._running = False
+        self._stale: list[tuple[int, int]] = []
         self._why: Reason | None = None
         self._address = 0
         self._store: StoreCallback | None = None
@@ -227,6 +228,7 @@ class Cpu:
             error = _ERRORS[number]
         finally:
             self._running = False
+            self._forget_stale()
         if self._problem is not None:
             raised, self._problem = self._problem, None
             raise raised
@@ -264,8 +266,18 @@ class Cpu:
         return stop
 
     def forget_code(self, address: int, size: int) -> None:
-        """Memory changed behind Unicorn's back: translate it anew."""
-        self._uc.ctl_remove_cache(address, address + size)
+        """Memory changed behind Unicorn's back: translate it anew, once this slice is over.
+
+        In a callback Unicorn 2.1.4 crashes on an address that it has no translation of.
+        """
+        self._stale.append((address, size))
+        if not self._running:
+            self._forget_stale()
+
+    def _forget_stale(self) -> None:
+        for address, size in self._stale:
+            self._uc.ctl_remove_cache(address, address + size)
+        self._stale.clear()
 
     def pc(self) -> int:
         """The program counter; inside callbacks, of the current instruction."""
