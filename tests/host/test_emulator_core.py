@@ -164,7 +164,7 @@ def test_floating_point_before_cpacr_is_a_loud_error():
         (12, ("uart0", "40002ffc", "read")),
         (13, ("no device", "40001000")),
         (23, ("uart0.CONFIG", "4000256c")),
-        (24, ("fpb.FP_COMP0", "remapping")),
+        (24, ("fpb.FP_COMP6", "literal")),
     ],
 )
 def test_what_no_model_knows_is_a_loud_error_with_device_address_and_pc(which, words):

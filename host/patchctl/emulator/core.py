@@ -38,7 +38,7 @@ _FP_FRAME: Final = struct.Struct("<18I")
 
 
 class Core(Stateful):
-    """Exceptions and faults of one core. `v7m`: has fault registers; `v8m`: stack limits; `fpu`: FP frames."""
+    """Exceptions and faults of one core. `v7m`: fault registers; `v8m`: stack limits; `fpu`: FP frames."""
 
     state: ClassVar[tuple[str, ...]] = (
         "pc", "lockup", "sleeping", "vtor", "cfsr", "hfsr", "dfsr", "bfar", "mmfar", "fault_enables",
@@ -286,7 +286,7 @@ class Core(Stateful):
             self._hard_fault(pc)
 
     def debug_event(self, monitor_enabled: bool, debugger: bool = False) -> None:
-        """A breakpoint at pc (C1.6.1): halts for a debugger; else DebugMonitor if it may preempt, or HardFault."""
+        """A breakpoint at pc (C1.6.1): a debugger's halt, or DebugMonitor if it may preempt, or HardFault."""
         self.dfsr |= 2
         if debugger:
             self.debug_halted = f"breakpoint at 0x{self.pc:08x}"

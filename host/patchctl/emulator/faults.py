@@ -1,4 +1,4 @@
-"""Stops 11 to 12 of 12. From what went wrong to its exception and fault status bits (ARMv7-M B1.5.14, ARMv8-M).
+"""Stops 11 to 12 of 12. From what went wrong to its exception and status bits (ARMv7-M B1.5.14, ARMv8-M).
 
 Takes a Stop; gives a Fault; keeps FaultRecords of what was taken. Next: core.py
 """
@@ -10,6 +10,7 @@ from typing import Final
 
 from patchctl.emulator.cpu import Reason, Stop
 from patchctl.emulator.exceptions import BUS_FAULT, MEM_MANAGE, USAGE_FAULT
+from patchctl.errors import InternalError
 
 IACCVIOL: Final = 1 << 0
 IBUSERR: Final = 1 << 8
@@ -63,11 +64,11 @@ _BY_REASON: Final = {
 }
 
 
-def classify(stop: Stop, thumb: bool) -> Fault | None:
-    """The fault that `stop` means, None if it is none; `thumb` is XPSR.T."""
+def classify(stop: Stop, thumb: bool) -> Fault:
+    """The fault that `stop` means; `thumb` is XPSR.T."""
     if stop.reason is Reason.INVALID:
         return Fault(USAGE_FAULT, UNDEFINSTR if thumb else INVSTATE)
-    if stop.reason in _BY_REASON:
-        exception, cfsr = _BY_REASON[stop.reason]
-        return Fault(exception, cfsr, stop.address)
-    return None
+    if stop.reason not in _BY_REASON:
+        raise InternalError(f"the processor stopped for no fault: {stop}")
+    exception, cfsr = _BY_REASON[stop.reason]
+    return Fault(exception, cfsr, stop.address)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchctl.board import Board
+from patchctl.emulator.breakpoints import handle_match
 from patchctl.emulator.clock import NEVER, Clock
 from patchctl.emulator.core import Core
 from patchctl.emulator.cpu import Cpu, Reason, Stop
@@ -60,6 +61,8 @@ class Machine:
         self.symbols = self.image.symbols
         self.serial = SerialPort()
         self.resets = 0
+        self._last = NEVER  # instruction count at which a run ends
+        self._exits: frozenset[int] = frozenset()
         self._stores: list[tuple[int, bytes]] = []
         self.flash_copy: FlashCopy = (None, b"", frozenset())
         self.flash = Flash(board.flash, flash_buffer(board.flash.bytes, flash_file))
@@ -153,14 +156,22 @@ class Machine:
 
     # Running -----------------------------------------------------------------------------------------------
 
-    def run(self, cycles: int | None = None, until: Callable[[], bool] | None = None) -> bool:
-        """Run for `cycles`, or until `until()` holds (looked at whenever a device acts); True if it held.
+    def run(
+        self,
+        cycles: int | None = None,
+        until: Callable[[], bool] | None = None,
+        *,
+        instructions: int | None = None,
+    ) -> bool:
+        """Run for `cycles`, `instructions` (an IT block is one), or until `until()` holds; True if it held.
 
-        Raises UnmodelledAccess, PowerCut (the board is off until power_cycle()), and InputError if the board
-        sleeps for ever and no time limit was given.
+        `until` is looked at whenever a device acts. A debugger's halt ends the run. Raises UnmodelledAccess,
+        PowerCut (the board is off until power_cycle()), and InputError if the board sleeps for ever and no
+        time limit was given.
         """
         end = NEVER if cycles is None else self.clock.now + cycles
-        while self.clock.now < end and not self.core.debug_halted:
+        self._last = NEVER if instructions is None else self.clock.instructions + instructions
+        while self.clock.now < end and self.clock.instructions < self._last and not self.core.debug_halted:
             if until is not None and until():
                 return True
             self._slice(end)
@@ -199,11 +210,12 @@ class Machine:
         core.sleeping = False
         if core.take_pending():
             return
-        if core.pc in self._armed and not self._step_over_ignored():
-            self._debug_event()
+        if handle_match(self):
             return
         deadline = min(end, self._next_deadline())
-        count = min(clock.instructions_until(deadline), self.slice_instructions)
+        count = min(
+            clock.instructions_until(deadline), self.slice_instructions, self._last - clock.instructions
+        )
         self._handle(self._execute(1 if core.held_by_mask() else count))
 
     def _fire_due(self) -> bool:
@@ -227,6 +239,11 @@ class Machine:
             self.forget_code(address, len(data))
         self._stores.clear()
 
+    def finish_step(self, stop: Stop) -> None:
+        """What follows from a run of the processor."""
+        self._account(stop)
+        self._handle(stop)
+
     def _account(self, stop: Stop) -> None:
         self.clock.instructions += stop.executed
         self.core.pc = stop.pc
@@ -240,22 +257,20 @@ class Machine:
                 hint="set CPACR bits 20 to 23 first: real parts raise a UsageFault here",
             )
         if stop.reason is Reason.EARLY:
-            core.sleeping = stop.pc not in self._armed and self.memory.read(stop.pc - 2, 2) == _WFI
-            if not (core.sleeping or stop.executed or stop.pc in self._armed):
+            core.sleeping = stop.pc not in self._exits and self.memory.read(stop.pc - 2, 2) == _WFI
+            if not (core.sleeping or stop.executed or stop.pc in self._exits):
                 raise InternalError(f"Unicorn stands still at 0x{stop.pc:08x} for no reason we know")
         elif stop.reason is Reason.SVC:
             core.supervisor_call()
         elif stop.reason is Reason.EXC_RETURN:
             core.leave(stop.address)
         elif stop.reason is Reason.BKPT:
-            self._debug_event()
+            self.debug_event()
         elif stop.reason is not Reason.COUNT:
             self._fault(stop)
 
     def _fault(self, stop: Stop) -> None:
         fault = classify(stop, self.core.thumb())
-        if fault is None:
-            raise InputError(f"the processor stopped: {stop}", where=self.board.name)
         window = fault.address & _WINDOW
         if stop.reason in (Reason.READ, Reason.WRITE):
             if window in self._windows:
@@ -264,7 +279,8 @@ class Machine:
                 raise unmodelled("access", "bit-band alias", fault.address, stop.pc)
         self.core.fault(fault, stop.pc)
 
-    def _debug_event(self) -> None:
+    def debug_event(self) -> None:
+        """A breakpoint instruction or comparator matches at the pc."""
         debug = self.system.debug
         self.core.debug_event(debug.monitor_enabled, debug.debugger)
 
@@ -272,23 +288,8 @@ class Machine:
         fpb = self.system.fpb
         if fpb and fpb.changed:
             fpb.changed = False
-            self.cpu.set_exits(fpb.armed)
-
-    @property
-    def _armed(self) -> frozenset[int]:
-        return self.system.fpb.armed if self.system.fpb else frozenset()
-
-    def _step_over_ignored(self) -> bool:
-        """On chips that ignore a match while DebugMonitor may not run, execute the instruction."""
-        facts = self.board.chip.fpb
-        debug = self.system.debug
-        allowed = debug.debugger or (debug.monitor_enabled and self.core.monitor_may_run())
-        if allowed or facts is None or facts.masked_match != "ignored":
-            return False
-        stop = self.cpu.step_over(self.core.pc)
-        self._account(stop)
-        self._handle(stop)
-        return True
+            self._exits = fpb.exits
+            self.cpu.set_exits(self._exits)
 
     def _next_deadline(self) -> int:
         return min(device.deadline for device in self._timed)

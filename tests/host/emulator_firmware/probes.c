@@ -361,7 +361,7 @@ void test_main(void)
     case 29: __asm volatile("msr msp, %0\n svc #0" ::"r"(0x30000000u)); break;
     case 30: randoms(); break;
     case 31: code_in_ram(); break;
-    case 24: FP_COMP(0) = 1; break;
+    case 24: FP_COMP(6) = 1; break;
 #endif
     default: say("no such probe", which);
     }

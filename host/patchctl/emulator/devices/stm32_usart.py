@@ -1,8 +1,8 @@
 """Stops 7 to 8 of 12. The USART of STM32L4 and STM32G0, without FIFO and DMA (ST's CMSIS device headers).
 
 Takes bytes from the line into RDR, one at a time: a second one before the first is read is an overrun; sends
-TDR through a shift register. Works at the clock of the chip's file only, and with pins connected to it.
-Next: line.py
+TDR through a shift register. Works at the clock of the chip's file only, and with pins connected to it. Next:
+line.py
 """
 
 from __future__ import annotations

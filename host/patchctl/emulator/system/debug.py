@@ -1,9 +1,9 @@
 """Stop 11 of 12. Debug control (ARMv7-M C1.6) and the cycle counter (C1.8), offsets from 0xE0000000.
 
 Takes register writes; gives whether DebugMonitor is enabled, a pended DebugMonitor, DWT_CYCCNT. Halting debug
-is the debugger's: DHCSR.C_DEBUGEN reads 1 while `debugger` is set. On an M33 all code is secure, so DebugMonitor
-needs DEMCR.SDME, which follows the chip's authentication signal or DAUTHCTRL (ARMv8-M D1.2, text not seen).
-Next: space.py
+is the debugger's: DHCSR.C_DEBUGEN reads 1 while `debugger` is set. On an M33 all code is secure, so
+DebugMonitor needs DEMCR.SDME, which follows the chip's authentication signal or DAUTHCTRL (ARMv8-M D1.2, text
+not seen). Next: space.py
 """
 
 from __future__ import annotations
