@@ -11,12 +11,13 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from patchctl.board import Board
 from patchctl.btf import SourceLine
 from patchctl.contract import Trigger
 from patchctl.description import Argument, Description, SymbolArgument, TextArgument
-from patchctl.displaced import displace
-from patchctl.errors import InputError
-from patchctl.firmware import Firmware
+from patchctl.displaced import Displaced, displace, instruction_bytes
+from patchctl.errors import InputError, TargetMismatch
+from patchctl.firmware import Firmware, FirmwareSymbol
 from patchctl.program import BuiltRedirect, BuiltSite, Program, SafeArgument, SafeVerdict
 
 _ADDRESS_END = 2**32
@@ -44,7 +45,7 @@ class BoundPatch:
     redirects: tuple[BuiltRedirect, ...]
 
 
-def bind(program: Program, description: Description, firmware: Firmware) -> BoundPatch:
+def bind(program: Program, description: Description, firmware: Firmware, board: Board) -> BoundPatch:
     """The patch for `firmware`; InputError or TargetMismatch if a symbol or the site is not usable there."""
     where = str(description.folder / "patch.toml")
     redirects = tuple(
@@ -53,7 +54,7 @@ def bind(program: Program, description: Description, firmware: Firmware) -> Boun
     safe, data = _bind_safe(description, firmware, program.data, where)
     code = _bind_code(program, firmware)
     bound = BoundProgram(program.name, program.where, code, data, program.lines)
-    site = _bind_site(description, firmware, safe, where)
+    site = _bind_site(description, firmware, board, safe)
     return BoundPatch(description, firmware.build_id, bound, site, redirects)
 
 
@@ -71,22 +72,41 @@ def _bind_code(program: Program, firmware: Firmware) -> bytes:
     return bytes(code)
 
 
-def _bind_site(description: Description, firmware: Firmware, safe: SafeVerdict, where: str) -> BuiltSite:
+def _bind_site(description: Description, firmware: Firmware, board: Board, safe: SafeVerdict) -> BuiltSite:
+    where = str(description.folder / "patch.toml")
     function = firmware.function(description.site.function, where)
     firmware.check_site(function, where)
     original = firmware.original(function.address, where)
-    displaced = displace(original, function.address, where)
+    trigger = _choose_trigger(function, firmware, board, where)
+    if trigger is Trigger.FIXED:
+        displaced = Displaced(instruction_bytes(original), b"")  # the firmware itself goes on
+    else:
+        displaced = displace(original, function.address, where)
     return BuiltSite(
         function=function.name,
         address=function.address,
         original=original,
         displaced_bytes=displaced.site_bytes,
-        trigger=Trigger.BREAKPOINT,
+        trigger=trigger,
         program_index=0,
         verdicts=description.site.verdicts,
         writable_registers=description.site.writable_registers,
         copy=displaced.copy,
         safe=safe,
+    )
+
+
+def _choose_trigger(site: FirmwareSymbol, firmware: Firmware, board: Board, where: str) -> Trigger:
+    """A site compiled in, where there is one; else a comparator; TargetMismatch if the chip has none."""
+    if site.address in firmware.fixed_sites:
+        return Trigger.FIXED
+    if board.chip.fpb is not None:
+        return Trigger.BREAKPOINT
+    known = ", ".join(firmware.names_at(firmware.fixed_sites)) or "none"
+    raise TargetMismatch(
+        f"{board.name} has no breakpoint unit, and its firmware no fixed site at {site.name!r}",
+        where=where,
+        hint=f"functions with a fixed site: {known}; add others to FIXED_SITES when building the firmware",
     )
 
 

@@ -7,7 +7,7 @@ Next: host/patchctl/binding.py
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -33,6 +33,9 @@ ORIGINAL_BYTES = 16
 RUNTIME_TEXT_START = "hp_runtime_text_start"
 RUNTIME_TEXT_END = "hp_runtime_text_end"
 
+FIXED_SITES_SECTION = ".hotpatch_sites"
+
+_FIXED_SITE = struct.Struct("<II")  # function with its Thumb bit, flag: port/cortex_m/fixed_site.inc
 _NOTE_BUILD_ID = 3
 _NOTE_OWNER = b"GNU\0"
 
@@ -112,6 +115,19 @@ class Firmware:
                 where=where,
                 hint="a patch there would run while a patch runs; choose a function of the firmware",
             )
+
+    @cached_property
+    def fixed_sites(self) -> frozenset[int]:
+        """Addresses of the functions that call the runtime by themselves, without the Thumb bit."""
+        found = (section for section in self.elf.sections if section.name == FIXED_SITES_SECTION)
+        rows = (row for section in found for row in _FIXED_SITE.iter_unpack(section.data))
+        return frozenset(address & ~1 for address, _ in rows)
+
+    def names_at(self, addresses: Iterable[int]) -> list[str]:
+        """The functions that start at `addresses`, sorted."""
+        wanted = set(addresses)
+        rows = (row for rows in self._symbols.values() for row in rows)
+        return sorted(row.name for row in rows if row.is_function and row.address in wanted)
 
     def _near(self, name: str) -> str:
         near = get_close_matches(name, list(self._symbols), n=3)

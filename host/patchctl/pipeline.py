@@ -44,7 +44,7 @@ def verify_patch(folder: Path, board: Board, firmware: Firmware, *, cc: str | No
     description = load_description(folder)
     source = folder / "patch.c"
     program = load_program(compile_source(source, description.header(), cc=cc), str(source))
-    patch = bind(program, description, firmware)
+    patch = bind(program, description, firmware, board)
     return Verification(patch, verify(patch.program, _limits(patch, board)))
 
 
