@@ -2,6 +2,7 @@
 /// sites. In: a staged container. Out: a changed store and changed triggers, or a status. Next: core/payload.c
 #include "core/admit.h"
 
+#include "core/atomic.h"
 #include "core/payload.h"
 #include "core/sha256.h"
 #include "core/store.h"
@@ -191,6 +192,28 @@ hp_status_t hp_admit_confirm(hp_runtime_t *self, hp_span_t id)
     }
     record.state = HP_PATCH_STATE_UPDATED;
     return hp_store_append(self, &record, &index);
+}
+
+static void strike_out(hp_runtime_t *self, uint32_t index)
+{
+    const bool trial = hp_store_record(self, index).state == HP_PATCH_STATE_TRIAL;
+
+    // Disarmed first: should the flash not take the record, the patch is back at the next start, and struck again.
+    hp_trigger_disarm(self, index);
+    self->journal.patches[index].strikes = 0;
+    if ((trial ? go_back(self, index, HP_STATUS_OK) : reject(self, index)) == HP_STATUS_OK) {
+        hp_count(self, HP_COUNTER_STRUCK_OUT);
+    }
+}
+
+void hp_admit_strike_out(hp_runtime_t *self)
+{
+    for (uint32_t index = 0; index < self->journal.patch_count; index++) {
+        const hp_patch_t *patch = &self->journal.patches[index];
+        if (patch->armed && hp_observe(&patch->strikes) >= HP_STRIKES_MAX) {
+            strike_out(self, index);
+        }
+    }
 }
 
 /// Whether the payload still suits the firmware around it: after an update of the firmware its bytes have moved.

@@ -17,4 +17,8 @@ HP_MUST_CHECK hp_status_t hp_admit_confirm(hp_runtime_t *self, hp_span_t id);
 /// Arms every kept patch whose payload is still what was admitted, and whose firmware is still this one; rejects the others.
 void hp_admit_rearm(hp_runtime_t *self);
 
+/// Takes out every armed patch whose programs made the processor fault HP_STRIKES_MAX times; a trial gives way to the
+/// version before it. Cost: a look at each patch, and a journal record where one is taken out.
+void hp_admit_strike_out(hp_runtime_t *self);
+
 #endif

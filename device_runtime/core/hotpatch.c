@@ -46,6 +46,7 @@ void hp_feed(hp_runtime_t *self, const uint8_t *data, size_t size)
 void hp_poll(hp_runtime_t *self)
 {
     hp_slipmux_poll(self);
+    hp_admit_strike_out(self);
 }
 
 void hp_console(hp_runtime_t *self, const uint8_t *data, size_t size)

@@ -457,6 +457,7 @@ void hp_abort(hp_runtime_t *self, hp_frame_t *frame)
             const hp_arming_t arming = run->arming;
             release(run);
             count_fault(self, HP_FAULT_CORE);
+            hp_add_one(&self->journal.patches[arming.patch_index].strikes);
             be_safe(self, &arming, frame, HP_FAULT_CORE);
             return;
         }

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 LEVEL = 1
-CONTRACT_ID = bytes.fromhex("cdf0587d")
+CONTRACT_ID = bytes.fromhex("a6a229f7")
 PAYLOAD_MAGIC = 827347016
 PAYLOAD_ALIGNMENT = 8
 PATCH_ID_BYTES_MAX = 32
@@ -217,6 +217,7 @@ class Counter(IntEnum):
     FOREIGN_BREAKPOINTS = 13
     STORE_RECOVERIES = 14
     CONSOLE_DROPPED = 15
+    STRUCK_OUT = 16
 
 
 class Suit(IntEnum):
@@ -475,6 +476,7 @@ COUNTER_TEXT: dict[Counter, str] = {
     Counter.FOREIGN_BREAKPOINTS: "debug events that belong to no site",
     Counter.STORE_RECOVERIES: "journal pages found torn at start and set right",
     Counter.CONSOLE_DROPPED: "console bytes lost because nobody read them",
+    Counter.STRUCK_OUT: "patches the board took out itself because their programs made the processor fault three times",
 }
 
 OPCODES: dict[Op, OpInfo] = {

@@ -3,7 +3,7 @@
 import ctypes
 
 import pytest
-from patchctl.contract import Counter, Fault, Status, Verdict
+from patchctl.contract import Counter, Fault, PatchState, Status, Verdict
 from patchctl.program import BuiltProgram, BuiltRedirect, SafeArgument, SafeVerdict
 
 from tests.native import Frame
@@ -248,6 +248,23 @@ def test_a_run_that_faulted_in_the_core_is_ended_by_its_safe_verdict_and_its_rec
     assert seen == [(expected_safe(device, before, safe), 0)]
     assert device.counter(Counter.CORE_FAULTS) == 1
     assert device.patches()["sample"].last_fault == Fault.CORE
+
+
+@pytest.mark.parametrize(
+    ("faults", "armed_after", "state"), [(2, True, PatchState.UPDATED), (3, False, PatchState.REJECTED)]
+)
+def test_the_third_processor_fault_takes_the_patch_out(faults, armed_after, state):
+    device = armed(ECHO_R0 + EXIT)
+    assert exchange.confirm(device, "sample") == Status.OK
+    frame = device.frame(SITE, r0=1)
+
+    for _ in range(faults):
+        chain(device, [frame], lambda: device.abort(frame))
+    device.poll()
+
+    patch = device.patches()["sample"]
+    assert (patch.armed, patch.state) == (armed_after, state)
+    assert device.counter(Counter.STRUCK_OUT) == (0 if armed_after else 1)
 
 
 def test_aborting_a_frame_that_no_run_owns_does_nothing():

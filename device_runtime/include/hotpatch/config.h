@@ -34,6 +34,13 @@
 #define HP_RUN_STACK_BYTES 512U ///< room that a run needs on the interrupted stack
 #endif
 
+#ifndef HP_STRIKES_MAX
+#define HP_STRIKES_MAX 3U ///< processor faults inside a patch's programs before the board takes it out
+#endif
+#if HP_STRIKES_MAX < 1U
+#error "HP_STRIKES_MAX must be at least 1"
+#endif
+
 #ifndef HP_READABLE_MAX
 #define HP_READABLE_MAX 4U ///< ranges of firmware memory a program may read
 #endif

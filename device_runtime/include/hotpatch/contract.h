@@ -5,8 +5,8 @@
 #define HOTPATCH_CONTRACT_H
 
 #define HP_LEVEL 1U
-#define HP_CONTRACT_ID {0xcdU, 0xf0U, 0x58U, 0x7dU}
-#define HP_COUNTER_COUNT 16U
+#define HP_CONTRACT_ID {0xa6U, 0xa2U, 0x29U, 0xf7U}
+#define HP_COUNTER_COUNT 17U
 #define HP_PAYLOAD_MAGIC 0x31505048U
 #define HP_PAYLOAD_ALIGNMENT 8U
 #define HP_PATCH_ID_BYTES_MAX 32U
@@ -201,6 +201,7 @@ typedef enum hp_counter_t {
     HP_COUNTER_FOREIGN_BREAKPOINTS = 13, ///< debug events that belong to no site
     HP_COUNTER_STORE_RECOVERIES    = 14, ///< journal pages found torn at start and set right
     HP_COUNTER_CONSOLE_DROPPED     = 15, ///< console bytes lost because nobody read them
+    HP_COUNTER_STRUCK_OUT          = 16, ///< patches the board took out itself because their programs made the processor fault three times
 } hp_counter_t;
 
 typedef enum hp_suit_t {
@@ -250,7 +251,8 @@ typedef enum hp_suit_t {
     X(escalated_hits, HP_COUNTER_ESCALATED_HITS) \
     X(foreign_breakpoints, HP_COUNTER_FOREIGN_BREAKPOINTS) \
     X(store_recoveries, HP_COUNTER_STORE_RECOVERIES) \
-    X(console_dropped, HP_COUNTER_CONSOLE_DROPPED)
+    X(console_dropped, HP_COUNTER_CONSOLE_DROPPED) \
+    X(struck_out, HP_COUNTER_STRUCK_OUT)
 
 #define HP_PATCH_STATES(X) \
     X(candidate, HP_PATCH_STATE_CANDIDATE) \

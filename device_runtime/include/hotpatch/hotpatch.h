@@ -93,7 +93,8 @@ HP_MUST_CHECK hp_status_t hp_init(hp_runtime_t *self, const hp_config_t *config)
 /// Takes `size` bytes from the serial line: frames are served, all else goes to port->console_input.
 void hp_feed(hp_runtime_t *self, const uint8_t *data, size_t size);
 
-/// Lets time pass: ends broken-off frames and idle sessions. Call it at least every 50 ms while hp_session_open.
+/// Lets time pass: ends broken-off frames and idle sessions, and takes out patches whose programs made the processor fault
+/// three times. Call it at least every 50 ms while hp_session_open, and after every hp_abort.
 void hp_poll(hp_runtime_t *self);
 
 /// Sends `size` bytes of console text to the serial line: as they are, or as diagnostics frames while a management session

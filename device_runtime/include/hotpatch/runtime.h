@@ -41,6 +41,7 @@ typedef struct hp_patch_t {
     uint32_t hits;
     uint32_t safe_verdicts;
     uint32_t last_fault; ///< hp_fault_t
+    uint32_t strikes;    ///< runs that ended by a processor fault, since reset
     bool armed;
 } hp_patch_t;
 

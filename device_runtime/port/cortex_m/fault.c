@@ -51,6 +51,7 @@ bool hp_fault_taken(hp_exception_frame_t *stacked)
     SCB_HFSR          = HFSR_FORCED;
     stacked->r0_r3[0] = (uint32_t)frame;
     go_on_at(stacked, (uint32_t)hp_fault_exit);
+    hp_interrupt_pend(HP_BOARD_MANAGEMENT_IRQ); // where hp_poll takes out what faults too often
     return true;
 }
 

@@ -26,5 +26,6 @@ bool hp_hard_fault_taken(hp_exception_frame_t *stacked)
     }
     stacked->r0_r3[0] = (uint32_t)frame;
     stacked->pc       = (uint32_t)hp_fault_exit & ~1U;
+    hp_interrupt_pend(HP_BOARD_MANAGEMENT_IRQ); // where hp_poll takes out what faults too often
     return true;
 }
