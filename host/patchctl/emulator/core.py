@@ -146,11 +146,14 @@ class Core(Stateful):
         link = 0xFFFF_FFE1 | (0 if with_fp else 0x10) | (0 if handler else 8) | (4 if process else 0)
         if failed:
             number = self._derived(failed, number)
+        if process:
+            self._stack.write(frame)
+            self._control.write(control & ~_SPSEL)  # ignored, and so kept, where the thread is unprivileged
+            frame = self._stack.read()[0] if not control & 1 else frame
         # IPSR switches the stack pointers; APSR, written after it, makes Unicorn notice handler mode
         self._enter.write(frame, number, xpsr & _FLAGS, link, _THUMB)
-        stale = _FPCA | (_SFPA | _SPSEL if self.v8m else 0)
-        if control & stale:
-            self._control.write(control & ~stale)
+        if control & (_FPCA | _SFPA | _SPSEL):
+            self._control.write(control & ~(_FPCA | _SFPA | _SPSEL))
         self.exceptions.activate(number)
         self.sleeping = False
         self.clock.stall(ENTRY_CYCLES if self.v7m else ENTRY_CYCLES_V6M)
@@ -173,12 +176,11 @@ class Core(Stateful):
         if own not in self.fault_enables or self.exceptions.group(own) >= self.execution_priority():
             derived = ex.HARD_FAULT
             self.hfsr |= faults.HFSR_FORCED if self.v7m else 0
-        if self.exceptions.group(derived) >= self.exceptions.group(number):
-            self.exceptions.pending.add(derived)
-            return number
         self._record(derived, self.pc)
-        self.exceptions.pending.add(number)
-        return derived
+        group = self.exceptions.group
+        first, second = sorted((derived, number), key=lambda which: (group(which), which))
+        self.exceptions.pending.add(second)
+        return first
 
     def _vector(self, number: int) -> None:
         vector = self.memory.word(self.vtor + 4 * number)

@@ -3,16 +3,16 @@
 
 void Uart_Handler(void)
 {
-    if (REG(UART + 0x108) != 0) {
-        REG(UART + 0x108) = 0;
-        put((char)(REG(UART + 0x518) + 1));
+    int byte = heard();
+    if (byte >= 0) {
+        put((char)(byte + 1));
     }
 }
 
 void test_main(void)
 {
-    REG(UART + 0x304) = 1u << 2;
-    ISER              = 1u << 2;
+    listen();
+    REG(0xE000E100u + 4u * (UART_IRQ / 32)) = 1u << UART_IRQ % 32;
     print("ready\n");
     for (;;) {
         __asm volatile("wfi");

@@ -23,7 +23,9 @@ void HardFault_Handler(void)
     if (fault_again) {
         undefined();
     }
+#if __ARM_ARCH >= 7
     say("hardfault", HFSR);
+#endif
     halt();
 }
 

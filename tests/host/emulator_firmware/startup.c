@@ -3,16 +3,6 @@
 
 extern uint32_t stack_top;
 
-static void console_on(void)
-{
-    REG(UART + 0x50C) = 6;
-    REG(UART + 0x514) = 8;
-    REG(UART + 0x524) = 0x10000000u; /* 1 MBd: tests wait less */
-    REG(UART + 0x500) = 4;
-    REG(UART + 0x000) = 1;
-    REG(UART + 0x008) = 1;
-}
-
 void Reset_Handler(void)
 {
 #ifdef __ARM_FP
@@ -31,7 +21,11 @@ WEAK NMI_Handler(void)
 }
 WEAK HardFault_Handler(void)
 {
+#if __ARM_ARCH >= 7
     say("hardfault", HFSR);
+#else
+    say("hardfault", 0);
+#endif
     halt();
 }
 WEAK MemManage_Handler(void)
@@ -62,7 +56,8 @@ WEAK Irq1_Handler(void) {}
 WEAK Uart_Handler(void) {}
 WEAK Irq3_Handler(void) {}
 
-__attribute__((section(".vectors"), used)) static void *const vectors[] = {
+#define LINES 96
+__attribute__((section(".vectors"), used)) static void *const vectors[16 + LINES] = {
     &stack_top,
     (void *)Reset_Handler,
     (void *)NMI_Handler,
@@ -79,8 +74,8 @@ __attribute__((section(".vectors"), used)) static void *const vectors[] = {
     0,
     (void *)PendSV_Handler,
     (void *)SysTick_Handler,
-    (void *)Irq0_Handler,
-    (void *)Irq1_Handler,
-    (void *)Uart_Handler,
-    (void *)Irq3_Handler,
+    [16 + 0]        = (void *)Irq0_Handler,
+    [16 + 1]        = (void *)Irq1_Handler,
+    [16 + 3]        = (void *)Irq3_Handler,
+    [16 + UART_IRQ] = (void *)Uart_Handler,
 };

@@ -4,9 +4,7 @@
 #define SUPPORT_H
 #include <stdint.h>
 
-#define REG(address)        (*(volatile uint32_t *)(address))
-#define REG8(address)       (*(volatile uint8_t *)(address))
-#define UART                0x40002000u
+#include "chips.h"
 #define RNG                 0x4000D000u
 #define NVMC                0x4001E000u
 #define ICSR                REG(0xE000ED04u)
@@ -29,14 +27,6 @@
 #define IRQ_PRIORITY(line)  REG8(0xE000E400u + (line))
 
 void test_main(void);
-
-static inline void put(char c)
-{
-    REG(UART + 0x51C) = (uint8_t)c;
-    while (REG(UART + 0x11C) == 0) {
-    }
-    REG(UART + 0x11C) = 0;
-}
 
 static inline void print(const char *text)
 {
