@@ -1,0 +1,101 @@
+"""The pytest plugin, in pytest runs of its own: boards and images, marks, snapshots, what it refuses."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from emulator_boards import firmware
+
+INI = "[pytest]\npatchctl_boards = {boards}\npatchctl_image = {images}\npatchctl_prompt = {prompt}\n"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project whose firmware echoes; call it with its tests' text."""
+    (tmp_path / "echo.elf").write_bytes(firmware("echo"))
+
+    def run(tests, *arguments, boards="nrf52840dk", images="echo.elf", prompt='""'):
+        (tmp_path / "pytest.ini").write_text(INI.format(boards=boards, images=images, prompt=prompt))
+        (tmp_path / "test_it.py").write_text(tests)
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "patchctl.pytest_plugin"]
+        host = str(Path(__file__).resolve().parents[2] / "host")
+        done = subprocess.run(
+            [*command, "-p", "no:cacheprovider", *arguments],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": host}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_board_comes_to_the_test_booted(project):
+    code, output = project("def test(board):\n    assert board.name == 'nrf52840dk' and board.faults == []\n")
+
+    assert code == 0, output
+    assert "1 passed" in output
+
+
+def test_what_one_test_did_the_next_does_not_see(project):
+    code, output = project(
+        "import pytest\n"
+        "@pytest.mark.parametrize('turn', range(3))\n"
+        "def test(board, turn):\n"
+        "    address = board.machine.board.ram.address\n"
+        "    before = board.machine.instructions, board.machine.read_memory(address, 4)\n"
+        "    assert before == getattr(pytest, 'seen', before)\n"
+        "    pytest.seen = before\n"
+        "    board.machine.write_memory(address, bytes(4 * [turn + 1]))\n"
+        "    board.type(b'x', wait_ms=5)\n"
+    )
+
+    assert code == 0, output
+    assert "3 passed" in output
+
+
+def test_every_image_is_a_run_of_its_own(project):
+    code, output = project("def test(board): pass\n", "-vv", images="\n    one=echo.elf\n    two=echo.elf")
+
+    assert code == 0, output
+    assert "test[nrf52840dk-one]" in output and "test[nrf52840dk-two]" in output
+
+
+def test_a_capability_that_the_board_has_runs_and_one_that_it_lacks_skips(project):
+    code, output = project(
+        "import pytest\n"
+        "@pytest.mark.needs('fpb', 'fpu', 'cortex-m4')\n"
+        "def test_has(board): pass\n"
+        "@pytest.mark.needs('runtime')\n"
+        "def test_lacks(board): pass\n"
+        "@pytest.mark.boards('nrf52840dk')\n"
+        "def test_here(board): pass\n"
+        "@pytest.mark.boards('another')\n"
+        "def test_elsewhere(board): pass\n"
+    )
+
+    assert code == 0, output
+    assert "2 passed, 2 skipped" in output
+    assert "has no runtime" in output
+
+
+@pytest.mark.parametrize(
+    ("tests", "options", "says"),
+    [
+        ("import pytest\n@pytest.mark.needs('wings')\ndef test(board): pass\n", {}, "no capability 'wings'"),
+        ("def test(board): pass\n", {"images": "absent.elf"}, "cannot read the firmware"),
+        ("def test(board): pass\n", {"boards": "nrf52840dq"}, "did you mean 'nrf52840dk'?"),
+        ("def test(board): pass\n", {"boards": ""}, "set patchctl_boards and patchctl_image"),
+        (
+            "def test(board): pass\n",
+            {"prompt": '"never said"'},
+            "is not ready: nrf52840dk: no b'never said'",
+        ),
+    ],
+    ids=["capability", "image", "board", "no boards", "prompt"],
+)
+def test_what_cannot_be_is_said_plainly(project, tests, options, says):
+    code, output = project(tests, **options)
+
+    assert code != 0
+    assert says in output
