@@ -21,6 +21,7 @@ from unicorn import (
     UC_MODE_MCLASS,
     UC_MODE_THUMB,
     Uc,
+    UcError,
     arm_const,
 )
 
@@ -32,6 +33,8 @@ CORES = {
     "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
+__all__ = ["CORES", "ThumbEngine", "UcError", "build"]
+
 _FLASH, _FLASH_BYTES = 0x00000000, 0x80000
 _RAM, _RAM_BYTES = 0x20000000, 0x10000
 _OWN, _OWN_BYTES = 0x30000000, 0x10000  # what the engine itself needs: its stack, the record, the program
@@ -121,11 +124,13 @@ def _packed_space(uc: Uc, space: Space) -> bytes:
     return own + struct.pack("<4I", _RANGES, len(space.readable), writable, len(space.writable))
 
 
-def build(core: str, folder: Path) -> ThumbEngine:
-    """Compiles the engine for `core` into `folder`, linked at address 0."""
+def build(core: str, folder: Path, changed: Path | None = None) -> ThumbEngine:
+    """Compiles the engine for `core` into `folder`, at address 0; `changed` as in build_changed."""
     elf = folder / f"engine-{core}.elf"
     flags = [*WARNINGS, *INCLUDES, "-Os", "-mthumb", f"-mcpu={core}", "-nostartfiles", "--specs=nosys.specs"]
     link = ["-Wl,-Ttext=0x1000,-e,hp_vm_run,--no-warn-rwx-segments"]
-    sources = [str(ROOT / source) for source in (*SOURCES, "tests/runtime/vm_harness.c")]
+    kept = [source for source in SOURCES if changed is None or Path(source).name != changed.name]
+    sources = [str(ROOT / source) for source in (*kept, "tests/runtime/vm_harness.c")]
+    sources += [] if changed is None else [str(changed)]
     subprocess.run(["arm-none-eabi-gcc", *flags, *link, "-o", str(elf), *sources], check=True)
     return ThumbEngine(core, elf)

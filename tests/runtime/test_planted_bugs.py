@@ -1,0 +1,252 @@
+"""Bugs that other engines shipped, planted in a copy of ours: the named vectors see every one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from patchctl.structure import Limits
+
+from tests import thumb_engine
+from tests.engine import ROOT, Engine, build_changed
+from tests.isa_vectors import Vector, vectors
+
+BY_NAME = {vector.name: vector for vector in vectors()}
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """`found` in `file` becomes `planted`; the vectors `seen_by` must then give other answers."""
+
+    name: str
+    file: str
+    found: str
+    planted: str
+    seen_by: tuple[str, ...]
+
+
+BUGS = (
+    # Femto-Containers and CertFC
+    Bug(
+        "a jump may lead one past the end", "check.c",
+        "(target >= (int64_t)end)", "(target > (int64_t)end)",
+        ("a jump to the end",),
+    ),
+    Bug(
+        "a wide load swallows the last exit", "check.c",
+        "if ((uint32_t)half.op != NO_INSTRUCTION) {", "if (false) {",
+        ("a wide load that swallows exit",),
+    ),
+    Bug(
+        "r10 may be written", "check.c",
+        "(insn->dst == FRAME_POINTER)) ||", "false) ||",
+        ("r10 written by mov", "r10 written by a load", "r10 written by a wide load"),
+    ),
+    Bug(
+        "the last byte of a region is refused", "vm.c",
+        "(offset <= (region->bytes - bytes))", "(offset < (region->bytes - bytes))",
+        ("store u64 register at 8", "store u8 immediate at 15", "firmware memory can be read"),
+    ),
+    Bug(
+        "lddw extends the sign of its low half", "vm.c",
+        "((uint64_t)slot[3] << 32U) | imm;", "((uint64_t)slot[3] << 32U) | wide(imm);",
+        ("lddw keeps bit 31 of its low half unsigned",),
+    ),
+    Bug(
+        "movsx does not extend the sign", "vm.c",
+        "case 16: return (uint64_t)(int64_t)(int16_t)value;", "case 16: return (uint16_t)value;",
+        ("mov64 extends the sign of 16 bits", "mov32 extends the sign of 16 bits", "load s16 at 0"),
+    ),
+    Bug(
+        "arsh32 extends the sign into the upper half", "vm.c",
+        "*d = (uint32_t)(shift_right_signed32((uint32_t)*d, (uint32_t)*s));",
+        "*d = wide(shift_right_signed32((uint32_t)*d, (uint32_t)*s));",
+        ("arsh32_reg with high halves set",),
+    ),
+    # RapidPatch
+    Bug(
+        "a run out of fuel fails open", "vm.c",
+        "return HP_FAULT_FUEL;", "return HP_FAULT_NONE;",
+        ("a loop ends when fuel ends", "straight lines cost fuel", "no fuel, no run"),
+    ),
+    Bug(
+        "a store checks its source register", "vm.c",
+        "case HP_OP_STXDW: if (!for_store(self, *d,", "case HP_OP_STXDW: if (!for_store(self, *s,",
+        ("store u64 register at 8", "the source of a store is not an address"),
+    ),
+    Bug(
+        "a region's size is scaled by four", "vm.c",
+        "(offset <= (region->bytes - bytes))", "(offset <= (region->bytes * 4U - bytes))",
+        ("load u64 one byte past the end", "store u64 one byte past the end"),
+    ),
+    # Translators: micro-bpf, rbpf
+    Bug(
+        "a 64-bit comparison ignores the high word", "vm.c",
+        "if (*d == *s) {", "if ((uint32_t)*d == (uint32_t)*s) {",
+        ("if r == reg",),
+    ),
+    Bug(
+        "mov32 moves 64 bits", "vm.c",
+        "case HP_OP_MOV32_REG: *d = (uint32_t)extend(", "case HP_OP_MOV32_REG: *d = extend(",
+        ("mov32_reg with high halves set",),
+    ),
+    Bug(
+        "a shift's count is not masked", "vm.c",
+        "*d = *d << ((uint32_t)*s & 63U);", "*d = ((uint32_t)*s > 63U) ? 0U : (*d << ((uint32_t)*s & 63U));",
+        ("lsh64 masks its count",),
+    ),
+    Bug(
+        "a jump may lead into a wide load", "check.c",
+        "return self->code[index * HP_INSTRUCTION_BYTES] == NO_INSTRUCTION;", "return false;",
+        ("a jump into a wide load", "a call into a wide load"),
+    ),
+    Bug(
+        "a wide load may be the last slot", "check.c",
+        "if ((index + 1U) >= self->count) {\n        return HP_STATUS_CHECK_WIDE_LOAD;",
+        "if ((index + 1U) >= self->count) {\n        return HP_STATUS_OK;",
+        ("a wide load in the last slot",),
+    ),
+    # Zephyr's subsystem
+    Bug(
+        "signed division is done as unsigned", "vm.c",
+        "divide64(*d, *s, offset_of(word) != 0)", "divide64(*d, *s, false)",
+        ("sdiv64_reg with high halves set",),
+    ),
+    Bug(
+        "x % 0 is 0", "vm.c",
+        "        return x;\n    }\n    if (!is_signed) {\n        return x % y;\n    }\n    const uint64_t",
+        "        return 0U;\n    }\n    if (!is_signed) {\n        return x % y;\n    }\n    const uint64_t",
+        ("mod64 by zero", "smod64 by zero"),
+    ),
+    Bug(
+        "unused fields are accepted", "check.c",
+        "(((facts & USES_IMM) == 0U) && (insn->imm != 0U))", "false",
+        ("unused immediate of exit",),
+    ),
+    Bug(
+        "the stack keeps what the run before left", "vm.c",
+        "    clear(&space->stack);\n", "",
+        ("the stack is cleared",),
+    ),
+    Bug(
+        "address bits 63 to 32 are ignored", "vm.c",
+        "((uint32_t)(address >> 32U) == 0U) &&", "true &&",
+        ("high address bits are not ignored",),
+    ),
+    Bug(
+        "8 bytes at r10 - 4 pass", "vm.c",
+        "(cache->last + (8U - bytes))", "(cache->last + 8U)",
+        ("load u64 one byte past the end", "load u32 one byte past the end"),
+    ),
+    Bug(
+        "a local call runs a helper", "check.c",
+        "} else if (insn->src == SOURCE_SUB_PROGRAM) {", "} else if (false) {",
+        ("a sub-program returns to its caller",),
+    ),
+    Bug(
+        "every program may call every helper", "check.c",
+        "(((self->limits->helper_mask >> insn->imm) & 1U) != 0U)", "true",
+        ("a helper that was not granted", "a helper that does not exist"),
+    ),
+    Bug(
+        "a computed call ignores high bits", "vm.c",
+        "call_helper(self, *d)", "call_helper(self, (uint32_t)*d)",
+        ("callx does not ignore high bits",),
+    ),
+    Bug(
+        "a helper writes past the end of the stack", "helpers.c",
+        "> (stack->bytes - size))", "> stack->bytes)",
+        ("fw_read past the stack's end is outside",),
+    ),
+    # Ours, found while the loop was made fast: what the limit pointer must not forget
+    Bug(
+        "a store happens without fuel", "vm.c",
+        "return !spent && reach(", "return reach(",
+        ("no store happens without fuel",),
+    ),
+)  # fmt: skip
+BOARD_BUGS = (
+    Bug(
+        "bounds are compared as signed numbers", "vm.c",
+        "(offset <= (region->bytes - bytes))", "((int32_t)offset <= (int32_t)(region->bytes - bytes))",
+        ("load u8 one byte before the start", "NULL is outside"),
+    ),
+    Bug(
+        "a 64-bit access is one LDRD, which faults unaligned", "vm.c",
+        "return ((uint64_t)get32(&at[4]) << 32U) | get32(at);", "return *(const uint64_t *)at;",
+        ("load u64 at 1",),
+    ),
+)  # fmt: skip
+
+
+def changed_file(bug: Bug, folder: Path) -> Path:
+    """A copy of the file with the bug in it; the place must be there exactly once."""
+    text = (ROOT / "device_runtime/core" / bug.file).read_text()
+    assert text.count(bug.found) == 1, f"{bug.file} has changed: give this bug a new place"
+    path = folder / bug.file
+    path.write_text(text.replace(bug.found, bug.planted))
+    return path
+
+
+def agrees(engine: Engine, vector: Vector) -> bool:
+    """True if the engine gives what the vector says; a store outside a region is no agreement."""
+    limits = Limits(4096, len(vector.data), vector.helpers)
+    if engine.check(vector.code, limits) != (vector.status, vector.where):
+        return False
+    if vector.status:
+        return True
+    space = vector.space()
+    try:
+        outcome = engine.run(
+            vector.code, space, fuel=vector.fuel, frame_bytes=vector.frame_bytes, helpers=vector.helpers
+        )
+    except AssertionError:
+        return False  # the guards around a region were hit
+    return (
+        outcome.fault is vector.fault
+        and vector.result in (None, outcome.registers[0])
+        and vector.fuel_left in (None, outcome.fuel)
+        and vector.context_after in (None, bytes(space.context.data))
+    )
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_planted_bug_is_caught_by_its_vectors(bug: Bug, tmp_path):
+    engine = build_changed(tmp_path, changed_file(bug, tmp_path))
+
+    missed = [name for name in bug.seen_by if agrees(engine, BY_NAME[name])]
+
+    assert missed == []
+
+
+def test_nothing_is_caught_where_nothing_is_planted(tmp_path):
+    source = tmp_path / "vm.c"
+    source.write_text((ROOT / "device_runtime/core/vm.c").read_text())
+    engine = build_changed(tmp_path, source)
+
+    wrong = {name for bug in BUGS for name in bug.seen_by if not agrees(engine, BY_NAME[name])}
+
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("core", ("cortex-m0plus", "cortex-m4"))
+@pytest.mark.parametrize("bug", BOARD_BUGS, ids=lambda bug: bug.name)
+def test_planted_bug_that_only_a_32_bit_core_shows_is_caught(bug: Bug, core: str, tmp_path):
+    pytest.importorskip("unicorn", reason="emulated cores need the sim extra")
+    engine = thumb_engine.build(core, tmp_path, changed_file(bug, tmp_path))
+
+    missed = [name for name in bug.seen_by if agrees_on_board(engine, BY_NAME[name])]
+
+    assert missed == []
+
+
+def agrees_on_board(engine: thumb_engine.ThumbEngine, vector: Vector) -> bool:
+    """True if the core gives what the vector says and makes no access that a real one refuses."""
+    engine.bad_accesses.clear()
+    try:
+        outcome = engine.run(vector.code, vector.space(), fuel=vector.fuel)
+    except thumb_engine.UcError:
+        return False  # an access to memory that is not there
+    answer = outcome.registers[0]
+    return outcome.fault is vector.fault and vector.result in (None, answer) and not engine.bad_accesses
