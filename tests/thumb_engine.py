@@ -60,6 +60,7 @@ class ThumbEngine:
             self._segments = [(s["p_paddr"], s.data()) for s in image.iter_segments("PT_LOAD")]
         self.bad_accesses: list[tuple[int, int, int]] = []
         self.stack_bytes = 0  # deepest use of the C stack so far
+        self._uc = self._machine()
 
     def run(
         self,
@@ -71,16 +72,19 @@ class ThumbEngine:
         helpers: frozenset[int] = frozenset({1}),
     ) -> Outcome:
         """hp_vm_run; changes the bytes of `space` as the run does."""
-        uc = self._machine()
+        uc = self._uc
         regions = [space.stack, space.context, space.data, *space.writable, *space.readable]
         for region in regions:
             uc.mem_write(region.address, bytes(region.data))
+        uc.mem_write(_VM, b"\xee" * (_RANGES - _VM))  # nothing may depend on an earlier run
         mask = sum(1 << number for number in helpers)
         uc.mem_write(_CODE, code)
         uc.mem_write(_PROGRAM, struct.pack("<6I", _CODE, len(code), fuel, frame_bytes, mask, self._helper))
         uc.mem_write(_SPACE, _packed_space(uc, space))
         for register, value in zip(_REGISTERS, (_VM, _PROGRAM, _SPACE), strict=True):
             uc.reg_write(register, value)
+        uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
+        uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
         uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
         fault = Fault(uc.reg_read(arm_const.UC_ARM_REG_R0))
         *registers, _, _, pc, left, _ = struct.unpack(_VM_AFTER, uc.mem_read(_VM, struct.calcsize(_VM_AFTER)))
@@ -96,8 +100,6 @@ class ThumbEngine:
         for address, data in self._segments:
             uc.mem_write(address, data)
         uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._look)
-        uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
-        uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
         return uc
 
     def _look(self, uc: Uc, access: int, address: int, size: int, value: int, user: object) -> None:

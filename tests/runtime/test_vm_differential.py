@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import random
+from collections import Counter
 
 import pytest
-from patchctl.contract import Fault, Op
-from patchctl.isa import Instruction
-from patchctl.reference import Machine, Outcome, Region, Space, run
-from patchctl.structure import Limits, check
+from patchctl.contract import Op
 
-from tests.engine import Engine, build
-from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE
+pytest.importorskip("unicorn", reason="sweeps include emulated cores: the sim extra")
+
+from sweep.__main__ import main, report
+
+from tests.differential import ENGINE_FAULTS, LIMITS, Tally, compare, compare_program
+from tests.engine import build
 from tests.random_programs import random_program
 
 PROGRAMS = 300
 INPUTS = 4
-FRAME_BYTES = 16
-LIMITS = Limits(4096, 8, frozenset({1}))
 
 
 @pytest.fixture(scope="module")
@@ -25,55 +24,40 @@ def engine(tmp_path_factory):
     return build(tmp_path_factory.mktemp("engine"))
 
 
-def space(seed: int) -> Space:
-    rng = random.Random(seed)
-    return Space(
-        Region(STACK, bytearray(64)),
-        Region(CONTEXT, bytearray(rng.randbytes(16))),
-        Region(DATA, bytearray(rng.randbytes(8))),
-        [Region(READABLE, bytearray(rng.randbytes(32))), Region(READABLE + 64, bytearray(rng.randbytes(5)))],
-        [Region(WRITABLE, bytearray(rng.randbytes(16)))],
-    )
-
-
-def difference(engine: Engine, code: bytes, seed: int, fuel: int, trace=None) -> tuple[str, Outcome]:
-    """What differs between the two engines, or nothing; and the reference's outcome."""
-    expected_space, actual_space = space(seed), space(seed)
-    expected = run(code, expected_space, fuel=fuel, frame_bytes=FRAME_BYTES, trace=trace)
-    actual = engine.run(code, actual_space, fuel=fuel, frame_bytes=FRAME_BYTES)
-    same = (expected.fault, expected.fuel) == (actual.fault, actual.fuel) and expected_space == actual_space
-    exact = expected.fault is Fault.FUEL or expected.registers == actual.registers
-    return (
-        "" if same and exact else f"{code.hex()} seed {seed} fuel {fuel}: {expected} / {actual}"
-    ), expected
-
-
 def test_random_programs_agree_and_reach_every_opcode_and_fault(engine):
-    reached: set[Op] = set()
-    faults: set[Fault] = set()
-
-    def trace(at: int, instruction: Instruction, machine: Machine) -> None:
-        reached.add(instruction.op)
+    tally = Tally()
 
     for seed in range(PROGRAMS):
-        code = random_program(seed)
-        assert check(code, LIMITS) == engine.check(code, LIMITS) == (0, 0)
-        for number in range(INPUTS):
-            fuel = random.Random(seed * INPUTS + number).choice((3, 10, 30, 100, 300))
-            wrong, outcome = difference(engine, code, seed + number, fuel, trace)
-            assert wrong == ""
-            faults.add(outcome.fault)
+        assert engine.check(random_program(seed), LIMITS) == (0, 0)
+        compare_program([engine], seed, INPUTS, tally)
 
-    assert set(Op) - reached == set()
-    assert faults == {Fault.NONE, Fault.FUEL, Fault.MEMORY, Fault.CALL, Fault.DEPTH}
+    assert tally.differences == []
+    assert tally.unreached == []
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_every_amount_of_fuel_ends_alike(engine, seed):
-    code = random_program(seed)
-    _, whole = difference(engine, code, seed, 200)
-    used = 200 - whole.fuel
+    code, tally = random_program(seed), Tally()
+    used = 200 - compare([engine], code, seed, 200, tally).fuel
 
-    wrong = [difference(engine, code, seed, fuel)[0] for fuel in range(used + 2)]
+    for fuel in range(used + 2):
+        compare([engine], code, seed, fuel, tally)
 
-    assert [text for text in wrong if text] == []
+    assert tally.differences == []
+
+
+def test_sweep_prints_its_seed_and_totals_and_names_what_was_not_reached(capsys):
+    assert main(["engine", "--seed", "300", "--programs", "30", "--inputs", "2"]) == 1
+    said = capsys.readouterr()
+
+    assert "seed 300: 30 programs, 60 runs" in said.out
+    assert "differences: 0" in said.out
+    assert "not reached: " in said.err
+
+
+def test_sweep_ends_well_only_if_all_was_reached_and_nothing_differed(capsys):
+    whole = Tally(9, 9, Counter(Op), Counter(ENGINE_FAULTS))
+    different = Tally(9, 9, Counter(Op), Counter(ENGINE_FAULTS), ["registers differ"])
+
+    assert (report(1, whole), report(1, different)) == (0, 1)
+    assert "registers differ" in capsys.readouterr().err

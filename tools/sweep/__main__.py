@@ -1,0 +1,79 @@
+"""Stop 12 of 12. `./tools/dev sweep engine`: the differential at full size, with its seed and its counts.
+
+Takes a seed and sizes; runs every random program on the reference, on this machine's build of the engine and
+on an emulated core (each of the four in turn); gives counts and exit code 0, or 1 where anything differs or
+was not reached. Next: tests/differential.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host")) if path not in sys.path]
+
+from tests import engine, thumb_engine  # noqa: E402
+from tests.differential import Tally, compare_program  # noqa: E402
+
+_PROGRAMS, _INPUTS = 20_000, 8
+_DIFFERENCES_SHOWN = 10
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def sweep_engine(seed: int, programs: int, inputs: int, cores: Sequence[str]) -> Tally:
+    """Compares `programs` random programs from `seed` on, each with `inputs` inputs."""
+    tally = Tally()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        native = engine.build(folder)
+        boards = [thumb_engine.build(core, folder) for core in cores]
+        told = time.monotonic()
+        for number in range(seed, seed + programs):
+            compare_program([native, boards[number % len(boards)]], number, inputs, tally)
+            if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+                told = time.monotonic()
+                print(f"  {tally.programs} of {programs} programs", flush=True)
+        tally.differences += [
+            f"{core}: an access that a real core refuses: pc {pc:#x}, address {address:#x}, {size} bytes"
+            for core, board in zip(cores, boards, strict=True)
+            for pc, address, size in board.bad_accesses
+        ]
+    return tally
+
+
+def report(seed: int, tally: Tally) -> int:
+    """Prints what a sweep went through; gives its exit code."""
+    print(f"seed {seed}: {tally.programs} programs, {tally.runs} runs on each of three engines")
+    print("runs by end: " + ", ".join(f"{f.name.lower()} {n}" for f, n in sorted(tally.faults.items())))
+    print("instructions by opcode:")
+    for op, count in sorted(tally.opcodes.items()):
+        print(f"  {op.name.lower():<12} {count}")
+    print(f"differences: {len(tally.differences)}")
+    for text in tally.differences[:_DIFFERENCES_SHOWN]:
+        print(text, file=sys.stderr)
+    if tally.unreached:
+        print(f"not reached: {', '.join(tally.unreached)}", file=sys.stderr)
+    return int(bool(tally.differences or tally.unreached))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if the engines agree and every opcode and fault kind was reached, else 1."""
+    parser = argparse.ArgumentParser(prog="./tools/dev sweep", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verb = verbs.add_parser("engine", help="the three engines on random programs")
+    verb.add_argument("--seed", type=int, default=0, help="the first program's number")
+    verb.add_argument("--programs", type=int, default=_PROGRAMS, help="how many")
+    verb.add_argument("--inputs", type=int, default=_INPUTS, help="inputs a program")
+    verb.add_argument("--core", action="append", choices=sorted(thumb_engine.CORES), help="only this core")
+    options = parser.parse_args(arguments)
+    cores = options.core or sorted(thumb_engine.CORES)
+    return report(options.seed, sweep_engine(options.seed, options.programs, options.inputs, cores))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
