@@ -12,7 +12,7 @@ from typing import Annotated, cast
 
 import typer
 
-from patchctl.cli import build, console, device, keys, sim
+from patchctl.cli import build, console, device, keys, program, sim
 from patchctl.cli.report import Reporter
 from patchctl.errors import EXIT_INTERRUPTED, EXIT_OK, PatchctlError, UsageError
 
@@ -34,6 +34,9 @@ app.command(name="list")(device.list_patches)
 app.command()(device.status)
 app.command()(device.rollback)
 app.command()(console.console)
+app.command()(program.asm)
+app.command()(program.disasm)
+app.command()(program.run)
 
 
 @app.callback()
