@@ -40,7 +40,7 @@ _LOCATED = re.compile(r"^(?P<place>.+?:\d+:\d+): (?:fatal )?error: (?P<text>.*)$
 
 def include_folder() -> Path:
     """The folder of headers for patch authors: inside the installed package, or in a checkout."""
-    installed = Path(__file__).parent / "include"
+    installed = Path(__file__).parent / "patch_include"
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "patches" / "include"
 
 
