@@ -16,9 +16,30 @@ if TYPE_CHECKING:
     from patchctl.emulator.machine import Machine
 
 
+def apply_exits(machine: Machine) -> None:
+    """Tell the processor where to stop, if that has changed."""
+    fpb = machine.system.fpb
+    if machine.exits_changed or (fpb is not None and fpb.changed):
+        machine.exits_changed = False
+        machine.exits = machine.breakpoints
+        if fpb is not None:
+            fpb.changed = False
+            machine.exits |= fpb.exits
+        machine.cpu.set_exits(machine.exits)
+
+
+def set_breakpoints(machine: Machine, addresses: frozenset[int]) -> None:
+    """A debugger's own breakpoints: the core halts before these instructions. Not from a callback."""
+    machine.breakpoints = addresses
+    machine.exits_changed = True
+
+
 def handle_match(machine: Machine) -> bool:
     """True if the instruction at the pc was dealt with here."""
     fpb, pc = machine.system.fpb, machine.core.pc
+    if pc in machine.breakpoints:
+        machine.core.debug_halted = f"the debugger's breakpoint at 0x{pc:08x}"
+        return True
     if fpb is None or pc not in fpb.exits:
         return False
     if pc not in fpb.armed:
@@ -31,11 +52,11 @@ def handle_match(machine: Machine) -> bool:
 
 
 def resume(machine: Machine) -> None:
-    """A debugger lets the halted core go on: the instruction under a comparator is executed."""
+    """A debugger lets the halted core go on: an instruction with a breakpoint on it is executed."""
     machine.core.debug_halted = ""
-    fpb, pc = machine.system.fpb, machine.core.pc
-    if fpb and pc in fpb.armed:
-        machine.finish_step(machine.cpu.step_over(pc))
+    apply_exits(machine)
+    if machine.core.pc in machine.exits:
+        machine.finish_step(machine.cpu.step_over(machine.core.pc))
 
 
 def _ignored(machine: Machine) -> bool:

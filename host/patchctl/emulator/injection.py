@@ -42,7 +42,7 @@ def cuts(operations: int, count: int, seed: int = 0) -> Iterator[Cut]:
     random.Random(seed).shuffle(order)
     for number in range(count):
         turn, place = divmod(number, operations)
-        yield Cut(order[place], (number + turn) % TORN_SHAPES)
+        yield Cut(order[place], (order[place] + turn) % TORN_SHAPES)
 
 
 def with_cut(machine: Machine, cut: Cut, action: Callable[[], object]) -> bool:

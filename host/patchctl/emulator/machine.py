@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from patchctl.board import Board
-from patchctl.emulator.breakpoints import handle_match
+from patchctl.emulator.breakpoints import apply_exits, handle_match
 from patchctl.emulator.clock import NEVER, Clock
 from patchctl.emulator.core import Core
 from patchctl.emulator.cpu import Cpu, Reason, Stop
@@ -62,7 +62,9 @@ class Machine:
         self.serial = SerialPort()
         self.resets = 0
         self._last = NEVER  # instruction count at which a run ends
-        self._exits: frozenset[int] = frozenset()
+        self.exits: frozenset[int] = frozenset()  # where the processor stops: comparators and
+        self.breakpoints: frozenset[int] = frozenset()  # what a debugger set
+        self.exits_changed = False
         self._stores: list[tuple[int, bytes]] = []
         self.flash_copy: FlashCopy = (None, b"", frozenset())
         self.flash = Flash(board.flash, flash_buffer(board.flash.bytes, flash_file))
@@ -203,7 +205,7 @@ class Machine:
             return  # so that run() looks at once at what a device did
         if self.system.scb.reset_requested:
             self.reset()
-        self._apply_breakpoints()
+        apply_exits(self)
         if core.lockup or (core.sleeping and not core.wakes()):
             self._idle(end)
             return
@@ -257,8 +259,8 @@ class Machine:
                 hint="set CPACR bits 20 to 23 first: real parts raise a UsageFault here",
             )
         if stop.reason is Reason.EARLY:
-            core.sleeping = stop.pc not in self._exits and self.memory.read(stop.pc - 2, 2) == _WFI
-            if not (core.sleeping or stop.executed or stop.pc in self._exits):
+            core.sleeping = stop.pc not in self.exits and self.memory.read(stop.pc - 2, 2) == _WFI
+            if not (core.sleeping or stop.executed or stop.pc in self.exits):
                 raise InternalError(f"Unicorn stands still at 0x{stop.pc:08x} for no reason we know")
         elif stop.reason is Reason.SVC:
             core.supervisor_call()
@@ -283,13 +285,6 @@ class Machine:
         """A breakpoint instruction or comparator matches at the pc."""
         debug = self.system.debug
         self.core.debug_event(debug.monitor_enabled, debug.debugger)
-
-    def _apply_breakpoints(self) -> None:
-        fpb = self.system.fpb
-        if fpb and fpb.changed:
-            fpb.changed = False
-            self._exits = fpb.exits
-            self.cpu.set_exits(self._exits)
 
     def _next_deadline(self) -> int:
         return min(device.deadline for device in self._timed)

@@ -100,11 +100,21 @@ class TcpLine:
         self._server.close()
 
 
-def run_line(machine: Machine, line: Line, stop: Callable[[], bool], clock: Callable[[], float]) -> None:
-    """Run `machine` on `line` until `stop()`; virtual time never runs ahead of `clock()` (seconds)."""
+def run_line(
+    machine: Machine,
+    line: Line,
+    stop: Callable[[], bool],
+    clock: Callable[[], float],
+    advance: Callable[[int], None] | None = None,
+) -> None:
+    """Run `machine` on `line` until `stop()`; virtual time never runs ahead of `clock()` (seconds).
+
+    `advance(us)` runs the board in place of Machine.run_us: a debugger may hold it there.
+    """
+    go = advance or machine.run_us
     wall_start, virtual_start = clock(), machine.now_us
     while not stop():
-        machine.run_us(_STEP_US)
+        go(_STEP_US)
         ahead_us = machine.now_us - virtual_start - int((clock() - wall_start) * 1_000_000)
         if ahead_us < -_BEHIND_US:
             wall_start, virtual_start = clock(), machine.now_us

@@ -30,6 +30,7 @@ _EOP: Final = 1 << 0
 _BSY: Final = 1 << 16
 _ECCD: Final = 1 << 31
 _UNIT: Final = 8
+_POLL_US: Final = 20
 
 
 class StFlash(StDevice):
@@ -89,7 +90,12 @@ class StFlash(StDevice):
             self.control &= ~_LOCK
 
     def _status(self) -> int:
-        busy = self.bus.clock.now < self.busy_until
+        """A look at a busy controller takes a while, so that a wait is not a million instructions."""
+        clock = self.bus.clock
+        busy = clock.now < self.busy_until
+        if busy:
+            clock.stall(min(clock.cycles_of_us(_POLL_US), self.busy_until - clock.now))
+            self.bus.kick()
         return self.status | self.busy_bits(self.busy_bank, busy, self.first is not None)
 
     def busy_bits(self, bank: int, busy: bool, half: bool) -> int:
