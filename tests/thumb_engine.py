@@ -42,6 +42,7 @@ _RETURN = 0x00070000
 _PROGRAM, _SPACE, _VM, _RANGES, _CODE, _STACK_END = (
     _OWN + n for n in (0, 0x100, 0x200, 0x400, 0x800, 0x10000)
 )
+_NESTED = 0x4000  # how far behind the first run's data that of a nested run lies
 _LIMIT = 50_000_000
 _VM_AFTER = "<11Q5I"  # registers, program, space, pc, fuel, depth
 _REGISTERS = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
@@ -72,25 +73,57 @@ class ThumbEngine:
         helpers: frozenset[int] = frozenset({1}),
     ) -> Outcome:
         """hp_vm_run; changes the bytes of `space` as the run does."""
-        uc = self._uc
-        regions = [space.stack, space.context, space.data, *space.writable, *space.readable]
-        for region in regions:
-            uc.mem_write(region.address, bytes(region.data))
-        uc.mem_write(_VM, b"\xee" * (_RANGES - _VM))  # nothing may depend on an earlier run
-        mask = sum(1 << number for number in helpers)
-        uc.mem_write(_CODE, code)
-        uc.mem_write(_PROGRAM, struct.pack("<6I", _CODE, len(code), fuel, frame_bytes, mask, self._helper))
-        uc.mem_write(_SPACE, _packed_space(uc, space))
-        for register, value in zip(_REGISTERS, (_VM, _PROGRAM, _SPACE), strict=True):
-            uc.reg_write(register, value)
+        self._prepare(0, code, space, fuel, frame_bytes, helpers)
+        self._uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
+        self._uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
+        return self._outcome(0, space)
+
+    def run_interrupted(
+        self, outer: tuple[bytes, Space], inner: tuple[bytes, Space], *, stop: int, frame_bytes: int
+    ) -> tuple[Outcome, Outcome | None]:
+        """Runs `outer`, and `inner` whole behind its machine instruction `stop`; None if that was too late.
+
+        The inner run has a record of its own and goes on on the same C stack, as an interrupt would.
+        """
+        uc, nested = self._uc, None
+        helpers, fuel = frozenset({1}), 100
+        self._prepare(0, *outer, fuel, frame_bytes, helpers)
         uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
+        uc.emu_start(self._start | 1, _RETURN, count=stop)
+        if uc.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:
+            saved = uc.context_save()
+            self._prepare(_NESTED, *inner, fuel, frame_bytes, helpers)
+            uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
+            nested = self._outcome(_NESTED, inner[1])
+            uc.context_restore(saved)
+            uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, _RETURN, count=_LIMIT)
+        return self._outcome(0, outer[1]), nested
+
+    def _prepare(
+        self, at: int, code: bytes, space: Space, fuel: int, frame_bytes: int, helpers: frozenset[int]
+    ) -> None:
+        """Writes all that a run needs, `at` bytes behind the usual places, and its arguments."""
+        uc = self._uc
+        for region in _regions(space):
+            uc.mem_write(region.address, bytes(region.data))
+        uc.mem_write(_VM + at, b"\xee" * (_RANGES - _VM))  # nothing may depend on an earlier run
+        mask = sum(1 << number for number in helpers)
+        uc.mem_write(_CODE + at, code)
+        program = (_CODE + at, len(code), fuel, frame_bytes, mask, self._helper)
+        uc.mem_write(_PROGRAM + at, struct.pack("<6I", *program))
+        uc.mem_write(_SPACE + at, _packed_space(uc, space, _RANGES + at))
+        for register, value in zip(_REGISTERS, (_VM, _PROGRAM, _SPACE), strict=True):
+            uc.reg_write(register, value + at)
         uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
-        uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
+
+    def _outcome(self, at: int, space: Space) -> Outcome:
+        uc = self._uc
         fault = Fault(uc.reg_read(arm_const.UC_ARM_REG_R0))
-        *registers, _, _, pc, left, _ = struct.unpack(_VM_AFTER, uc.mem_read(_VM, struct.calcsize(_VM_AFTER)))
-        for region in regions:
+        record = uc.mem_read(_VM + at, struct.calcsize(_VM_AFTER))
+        *registers, _, _, pc, left, _ = struct.unpack(_VM_AFTER, record)
+        for region in _regions(space):
             region.data[:] = uc.mem_read(region.address, len(region.data))
-        return Outcome(fault, tuple(registers), left, (pc - _CODE) // 8)
+        return Outcome(fault, tuple(registers), left, (pc - _CODE - at) // 8)
 
     def _machine(self) -> Uc:
         uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
@@ -115,15 +148,19 @@ class ThumbEngine:
             self.bad_accesses.append((pc, address, size))
 
 
-def _packed_space(uc: Uc, space: Space) -> bytes:
+def _regions(space: Space) -> list[Region]:
+    return [space.stack, space.context, space.data, *space.writable, *space.readable]
+
+
+def _packed_space(uc: Uc, space: Space, at: int) -> bytes:
     def packed(region: Region) -> bytes:
         return struct.pack("<3I", region.address, len(region.data), region.address)
 
     ranges = b"".join(packed(region) for region in [*space.readable, *space.writable])
-    uc.mem_write(_RANGES, ranges)
+    uc.mem_write(at, ranges)
     own = b"".join(packed(region) for region in (space.stack, space.context, space.data))
-    writable = _RANGES + 12 * len(space.readable)
-    return own + struct.pack("<4I", _RANGES, len(space.readable), writable, len(space.writable))
+    writable = at + 12 * len(space.readable)
+    return own + struct.pack("<4I", at, len(space.readable), writable, len(space.writable))
 
 
 def build(core: str, folder: Path, changed: Path | None = None) -> ThumbEngine:

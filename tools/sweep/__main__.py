@@ -1,4 +1,4 @@
-"""Stop 12 of 12. `./tools/dev sweep engine`: the differential at full size, with its seed and its counts.
+"""Stop 12 of 12. `./tools/dev sweep engine` and `sweep fuzz`: what CI runs small, at full size and counted.
 
 Takes a seed and sizes; runs every random program on the reference, on this machine's build of the engine and
 on an emulated core (each of the four in turn); gives counts and exit code 0, or 1 where anything differs or
@@ -19,9 +19,11 @@ sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host")) if path not in 
 
 from tests import engine, thumb_engine  # noqa: E402
 from tests.differential import Tally, compare_program  # noqa: E402
+from tests.fuzzing import build_fuzzer, clang, fuzz  # noqa: E402
 
 _PROGRAMS, _INPUTS = 20_000, 8
 _DIFFERENCES_SHOWN = 10
+_TEXT_SHOWN = 4000
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -61,8 +63,26 @@ def report(seed: int, tally: Tally) -> int:
     return int(bool(tally.differences or tally.unreached))
 
 
+def sweep_fuzz(seconds: int) -> int:
+    """libFuzzer for `seconds`; 0 if nothing crashed, 1 with what it said if something did."""
+    compiler = clang()
+    if compiler is None:
+        print("no clang with libFuzzer: ./tools/dev doctor says what to install", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        program = build_fuzzer(compiler, folder)
+        code, said = fuzz(program, folder, [f"-max_total_time={seconds}"])
+        print("\n".join(line for line in said.splitlines() if line.startswith("stat::")))
+        for path in [] if code == 0 else sorted(folder.glob("crash-*")):
+            print(f"input: {path.read_bytes().hex()}", file=sys.stderr)
+    if code:
+        print(said[-_TEXT_SHOWN:], file=sys.stderr)
+    return int(code != 0)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 if the engines agree and every opcode and fault kind was reached, else 1."""
+    """0 if the engines agree, everything was reached and nothing crashed, else 1."""
     parser = argparse.ArgumentParser(prog="./tools/dev sweep", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("engine", help="the three engines on random programs")
@@ -70,7 +90,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb.add_argument("--programs", type=int, default=_PROGRAMS, help="how many")
     verb.add_argument("--inputs", type=int, default=_INPUTS, help="inputs a program")
     verb.add_argument("--core", action="append", choices=sorted(thumb_engine.CORES), help="only this core")
+    longer = verbs.add_parser("fuzz", help="libFuzzer on the structural check and the engine")
+    longer.add_argument("--seconds", type=int, default=3600)
     options = parser.parse_args(arguments)
+    if options.verb == "fuzz":
+        return sweep_fuzz(options.seconds)
     cores = options.core or sorted(thumb_engine.CORES)
     return report(options.seed, sweep_engine(options.seed, options.programs, options.inputs, cores))
 
