@@ -99,8 +99,8 @@ static inline void console_on(void)
 #define UART_IRQ 28
 static inline void console_on(void)
 {
-    REG(FLASHCON)   = 0x40602;                                          /* two wait states */
-    REG(RCC + 0x0C) = 2u | 8u << 8 | 1u << 28 | 1u << 29;               /* HSI16 * 8 / 2 */
+    REG(FLASHCON)   = 0x40602;                            /* two wait states */
+    REG(RCC + 0x0C) = 2u | 8u << 8 | 1u << 28 | 1u << 29; /* HSI16 * 8 / 2 */
     REG(RCC) |= 1u << 24;
     while ((REG(RCC) & 1u << 25) == 0) {
     }

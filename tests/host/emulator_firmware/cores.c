@@ -64,7 +64,8 @@ __attribute__((used)) void monitor_body(uint32_t link, uint32_t *main_stack, uin
 
 __attribute__((naked)) void DebugMon_Handler(void)
 {
-    __asm volatile(".syntax unified\n push {r4, lr}\n mov r0, lr\n mrs r1, msp\n adds r1, #8\n mrs r2, psp\n bl monitor_body\n"
+    __asm volatile(".syntax unified\n push {r4, lr}\n mov r0, lr\n mrs r1, msp\n adds r1, #8\n mrs r2, psp\n "
+                   "bl monitor_body\n"
                    " pop {r4, pc}\n");
 }
 
@@ -72,16 +73,23 @@ __attribute__((naked)) void DebugMon_Handler(void)
 __attribute__((naked, noinline)) static void known_registers(volatile uint32_t *out)
 {
     __asm volatile(
-        ".syntax unified\n push {r4-r7, lr}\n mov r1, r8\n mov r2, r9\n mov r3, r10\n mov r4, r11\n push {r1-r4}\n push {r0}\n"
-        " ldr r0, =0xE000ED04\n movs r1, #1\n lsls r1, #28\n movs r2, #2\n mov r8, r2\n movs r2, #3\n mov r9, r2\n"
-        " movs r2, #4\n mov r10, r2\n movs r2, #5\n mov r11, r2\n movs r2, #6\n mov r12, r2\n movs r2, #7\n mov lr, r2\n"
+        ".syntax unified\n push {r4-r7, lr}\n mov r1, r8\n mov r2, r9\n mov r3, r10\n mov r4, r11\n push "
+        "{r1-r4}\n push {r0}\n"
+        " ldr r0, =0xE000ED04\n movs r1, #1\n lsls r1, #28\n movs r2, #2\n mov r8, r2\n movs r2, #3\n mov "
+        "r9, r2\n"
+        " movs r2, #4\n mov r10, r2\n movs r2, #5\n mov r11, r2\n movs r2, #6\n mov r12, r2\n movs r2, #7\n "
+        "mov lr, r2\n"
         " movs r2, #8\n movs r3, #9\n movs r4, #10\n movs r5, #11\n movs r6, #12\n movs r7, #0\n cmp r7, #1\n"
         " str r1, [r0]\n dsb\n isb\n"
         " bcs 2f\n bpl 2f\n" /* 0 - 1: negative, no carry */
-        " ldr r0, [sp]\n str r2, [r0, #0]\n str r3, [r0, #4]\n str r4, [r0, #8]\n str r5, [r0, #12]\n str r6, [r0, #16]\n"
-        " str r7, [r0, #20]\n mov r1, r8\n str r1, [r0, #24]\n mov r1, r9\n str r1, [r0, #28]\n mov r1, r10\n str r1, [r0, #32]\n"
-        " mov r1, r11\n str r1, [r0, #36]\n mov r1, r12\n str r1, [r0, #40]\n mov r1, lr\n str r1, [r0, #44]\n"
-        "2: pop {r0}\n pop {r1-r4}\n mov r8, r1\n mov r9, r2\n mov r10, r3\n mov r11, r4\n pop {r4-r7, pc}\n .ltorg\n");
+        " ldr r0, [sp]\n str r2, [r0, #0]\n str r3, [r0, #4]\n str r4, [r0, #8]\n str r5, [r0, #12]\n str "
+        "r6, [r0, #16]\n"
+        " str r7, [r0, #20]\n mov r1, r8\n str r1, [r0, #24]\n mov r1, r9\n str r1, [r0, #28]\n mov r1, "
+        "r10\n str r1, [r0, #32]\n"
+        " mov r1, r11\n str r1, [r0, #36]\n mov r1, r12\n str r1, [r0, #40]\n mov r1, lr\n str r1, [r0, "
+        "#44]\n"
+        "2: pop {r0}\n pop {r1-r4}\n mov r8, r1\n mov r9, r2\n mov r10, r3\n mov r11, r4\n pop {r4-r7, pc}\n "
+        ".ltorg\n");
 }
 
 __attribute__((used)) void pendsv_body(uint32_t link, uint32_t process_stack, uint32_t main_stack)
@@ -99,18 +107,21 @@ __attribute__((used)) void pendsv_body(uint32_t link, uint32_t process_stack, ui
 /// Spoils the registers that the frame keeps, the flags, and float registers where there are any.
 __attribute__((naked)) void PendSV_Handler(void)
 {
-    __asm volatile(".syntax unified\n push {r4, lr}\n mov r0, lr\n mrs r1, psp\n mov r2, sp\n bl pendsv_body\n"
+    __asm volatile(
+        ".syntax unified\n push {r4, lr}\n mov r0, lr\n mrs r1, psp\n mov r2, sp\n bl pendsv_body\n"
 #ifdef __ARM_FP
-                   " vmov.f32 s0, #2.0\n vmov.f32 s15, #3.0\n"
+        " vmov.f32 s0, #2.0\n vmov.f32 s15, #3.0\n"
 #endif
-                   " movs r0, #0\n movs r1, #0\n movs r2, #0\n movs r3, #0\n mov r12, r0\n adds r0, r0\n pop {r4, pc}\n");
+        " movs r0, #0\n movs r1, #0\n movs r2, #0\n movs r3, #0\n mov r12, r0\n adds r0, r0\n pop {r4, "
+        "pc}\n");
 }
 
 /// The rest of main on a process stack, whose pointer is 4 beyond a multiple of 8.
 static uint32_t process_stack[128] __attribute__((aligned(8)));
 static void use_process_stack(void)
 {
-    __asm volatile("msr psp, %0\n movs r0, #2\n msr control, r0\n isb" ::"r"(process_stack + 101) : "r0", "memory");
+    __asm volatile("msr psp, %0\n movs r0, #2\n msr control, r0\n isb" ::"r"(process_stack + 101)
+                   : "r0", "memory");
 }
 
 static void registers(void)
@@ -273,8 +284,9 @@ static void cycle_counter(void)
 #ifdef __ARM_FP
 __attribute__((naked, noinline)) static uint32_t keep_float(volatile uint32_t *icsr)
 {
-    __asm volatile("vmov.f32 s0, #1.0\n vmov.f32 s15, #1.5\n mov.w r1, #0x10000000\n str r1, [r0]\n dsb\n isb\n"
-                   " vadd.f32 s0, s0, s15\n vmov r0, s0\n bx lr");
+    __asm volatile(
+        "vmov.f32 s0, #1.0\n vmov.f32 s15, #1.5\n vcmp.f32 s0, s15\n mov.w r1, #0x10000000\n str r1, [r0]\n"
+        " dsb\n isb\n vmrs r1, fpscr\n vadd.f32 s0, s0, s15\n vmov r0, s0\n orr r0, r0, r1, lsr #31\n bx lr");
 }
 #endif
 
@@ -316,15 +328,15 @@ static void stack_limit(int process)
 #define SR REG(FLASHCON + 0x10)
 #define CR REG(FLASHCON + 0x14)
 #if defined(CHIP_stm32l475vg)
-#define PAGE     0x080FF000u
-#define ERASE    (2u | 254u << 3 | 1u << 11)
-#define NEAR     0x08020000u
-#define ERASE_1  (2u | 64u << 3)
+#define PAGE    0x080FF000u
+#define ERASE   (2u | 254u << 3 | 1u << 11)
+#define NEAR    0x08020000u
+#define ERASE_1 (2u | 64u << 3)
 #else
-#define PAGE     0x0807F000u
-#define ERASE    (2u | (256u + 126u) << 3 | 1u << 13)
-#define NEAR     0x08020000u
-#define ERASE_1  (2u | 64u << 3)
+#define PAGE    0x0807F000u
+#define ERASE   (2u | (256u + 126u) << 3 | 1u << 13)
+#define NEAR    0x08020000u
+#define ERASE_1 (2u | 64u << 3)
 #endif
 static void unlock(void)
 {
@@ -360,7 +372,7 @@ static void flash_unit(void)
     SR      = 0xFFu;
     page[3] = 1;
     say("second half first", SR & 0xFFu);
-    SR                      = 0xFFu;
+    SR                              = 0xFFu;
     *(volatile uint8_t *)(page + 4) = 1;
     say("byte", SR & 0xFFu);
     SR      = 0xFFu;
@@ -397,12 +409,18 @@ void test_main(void)
 {
     switch (which) {
     case 0: undefined(); break;
-    case 1: use_process_stack(); registers(); break;
+    case 1:
+        use_process_stack();
+        registers();
+        break;
     case 2: priorities(); break;
     case 3: __asm volatile(".global bkpt_at\nbkpt_at: bkpt #0"); break;
     case 4: __asm volatile("cpsid i\n .global svc_at\nsvc_at: svc #0"); break;
     case 21: say("cfsr", CFSR); break;
-    case 22: REG8(0xE000E400u) = 0x40; say("priority", REG(0xE000E400u)); break;
+    case 22:
+        REG8(0xE000E400u) = 0x40;
+        say("priority", REG(0xE000E400u));
+        break;
     case 25: run_ticks(); break;
     case 27:
         ISER = 2;
@@ -468,8 +486,7 @@ void test_main(void)
 #endif
     case 18: say("read", *(volatile uint32_t *)address); break;
 #if defined(FLASHCON)
-    case 19:
-        REG(UART) = 0;
+    case 19: REG(UART) = 0;
 #if defined(CHIP_stm32l475vg)
         REG(RCC) = (REG(RCC) & ~0xF0u) | 6u << 4;
 #else
