@@ -25,7 +25,7 @@ def lines(monkeypatch):
     """What the board's loop was given, once it has been interrupted."""
     seen = []
 
-    def interrupted(machine, line, stop, clock) -> None:
+    def interrupted(machine, line, stop, clock, advance=None) -> None:
         seen.append((machine, line.path, stop()))
         raise KeyboardInterrupt
 

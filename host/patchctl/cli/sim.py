@@ -43,6 +43,9 @@ def run(
     tcp: Annotated[
         int | None, typer.Option("--tcp", metavar="PORT", help="Listen here instead of a pseudo-terminal.")
     ] = None,
+    gdb: Annotated[
+        int | None, typer.Option("--gdb", metavar="PORT", help="Let a gdb debug the firmware on this port.")
+    ] = None,
     pty_link: Annotated[
         Path | None, typer.Option("--pty-link", metavar="PATH", help="A stable name for the pseudo-terminal.")
     ] = None,
@@ -51,6 +54,7 @@ def run(
 
     The first line printed is how to reach it; then come the faults its firmware takes.
     """
+    from patchctl.emulator.gdb import GdbServer
     from patchctl.emulator.terminal import PtyLine, TcpLine, run_line
 
     reporter = reporter_of(context)
@@ -64,12 +68,22 @@ def run(
     selector = f"serial:socket://{path}" if tcp is not None else f"serial:{path}"
     reporter.event("line", path=path, selector=selector)
     reporter.say(selector)
+    server = None if gdb is None else GdbServer(machine, gdb)
+    if server is not None:
+        reporter.event("gdb", port=server.port)
+        reporter.say(f"gdb: target remote :{server.port}")
+    watch = Watch(machine, reporter)
     try:
-        run_line(machine, line, Watch(machine, reporter), time.monotonic)
+        advance = server.advance if server is not None else None
+        run_line(machine, line, watch, time.monotonic, advance)
     finally:
         line.close()
+        if server is not None:
+            server.close()
         if pty_link is not None and pty_link.is_symlink():
             pty_link.unlink()
+    if watch.interrupted:
+        raise KeyboardInterrupt
 
 
 _FAULTS = {3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
@@ -84,16 +98,20 @@ class Watch:
         self._seen = len(machine.faults)
         self._reset_wanted = False
         self._stop_wanted = False
+        self.interrupted = False
+        # A handler that raises would be lost where the signal arrives inside a callback of the emulator.
         signal.signal(signal.SIGHUP, self._want_reset)
         signal.signal(signal.SIGTERM, self._want_stop)
+        signal.signal(signal.SIGINT, self._want_stop)
 
     def _want_reset(self, number: int, frame: FrameType | None) -> None:
         del number, frame
         self._reset_wanted = True
 
     def _want_stop(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         self._stop_wanted = True
+        self.interrupted = number == signal.SIGINT
 
     def __call__(self) -> bool:
         """Whether somebody asked the board to stop."""
