@@ -213,7 +213,9 @@ class _Reader:
     def _take(self, key: str, default: object = None) -> object:
         self._known.append(key)
         if key not in self._table and default is None:
-            raise self._wrong(f"key {key!r} is missing", "see patches/README.md")
+            near = get_close_matches(key, list(self._table), n=1)
+            hint = f"is {near[0]!r} meant to be it?" if near else "see patches/README.md"
+            raise self._wrong(f"key {key!r} is missing", hint)
         return self._table.pop(key, default)
 
     def _text(self, key: str) -> str:

@@ -55,7 +55,7 @@ def test_proofs_are_files_of_the_folder(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "what", "hint"),
     [
-        ("sequence = 3", "sequense = 3", "key 'sequence' is missing", ""),
+        ("sequence = 3", "sequense = 3", "key 'sequence' is missing", "is 'sequense' meant to be it?"),
         ("about ", "fule = 1\nabout ", "unknown key 'fule'", "did you mean 'fuel'?"),
         ('id       = "fix-it"', 'id = "Fix It"', "'Fix It' is no patch id", "1 to 32 of a-z"),
         ("sequence = 3", "sequence = 0", "'sequence' is a number from 1 to", ""),

@@ -66,13 +66,13 @@ def run(
     line = PtyLine() if tcp is None else TcpLine(tcp)
     path = line.path if tcp is not None else _linked(line.path, pty_link)
     selector = f"serial:socket://{path}" if tcp is not None else f"serial:{path}"
+    watch = Watch(machine, reporter)  # before anybody knows where to send a signal
     reporter.event("line", path=path, selector=selector)
     reporter.say(selector)
     server = None if gdb is None else GdbServer(machine, gdb)
     if server is not None:
         reporter.event("gdb", port=server.port)
         reporter.say(f"gdb: target remote :{server.port}")
-    watch = Watch(machine, reporter)
     try:
         advance = server.advance if server is not None else None
         run_line(machine, line, watch, time.monotonic, advance)

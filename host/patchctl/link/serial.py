@@ -7,6 +7,7 @@ shares. Next: patchctl/link/transport.py
 from __future__ import annotations
 
 import errno
+import os
 import time
 from urllib.parse import parse_qs
 
@@ -100,7 +101,12 @@ def _open_failure(path: str, problem: Exception) -> LinkError:
         )
     if number in _BUSY or "lock" in text:
         return LinkError("the port is taken by another program", where=where, hint="close it and try again")
-    return LinkError(f"the port does not open: {text}", where=where, hint="is it a serial port?")
+    if "://" in path:
+        return LinkError(
+            "nobody answers there", where=where, hint="is the emulated board or gateway running?"
+        )
+    reason = os.strerror(number) if number else text
+    return LinkError(f"the port does not open: {reason}", where=where, hint="is it a serial port?")
 
 
 def _ports_hint() -> str:

@@ -92,7 +92,11 @@ def save_new_key(key: SigningKey, path: Path) -> Path:
     """Writes `key` (mode 0600) and its public half beside it; KeyRefused if either file exists."""
     for taken in (path, public_path(path)):
         if taken.exists():
-            raise KeyRefused("the file exists and a key is never overwritten", where=str(taken))
+            raise KeyRefused(
+                "the file exists and a key is never overwritten",
+                where=str(taken),
+                hint="choose another name, or move it away",
+            )
     write_new(path, key.pem(), 0o600)
     write_new(public_path(path), key.public.pem(), 0o644)
     return public_path(path)
@@ -103,7 +107,9 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as problem:
-        raise KeyRefused(f"cannot write the key: {problem.strerror}", where=str(path)) from problem
+        raise KeyRefused(
+            f"cannot write the key: {problem.strerror}", where=str(path), hint="does its folder exist?"
+        ) from problem
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
 
