@@ -87,7 +87,7 @@ def test_a_file_that_is_no_port_is_named(tmp_path):
     path = tmp_path / "file"
     path.touch()
 
-    with pytest.raises(LinkError, match="nobody answers there"):
+    with pytest.raises(LinkError, match="does not open"):
         link_for(f"serial:{path}")
 
 
