@@ -50,7 +50,7 @@ BUGS = (
     ),
     Bug(
         "lddw extends the sign of its low half", "vm.c",
-        "((uint64_t)slot[3] << 32U) | imm;", "((uint64_t)slot[3] << 32U) | wide(imm);",
+        "[1] << 32U) | imm_behind(pc);", "[1] << 32U) | wide(imm_behind(pc));",
         ("lddw keeps bit 31 of its low half unsigned",),
     ),
     Bug(
@@ -60,8 +60,8 @@ BUGS = (
     ),
     Bug(
         "arsh32 extends the sign into the upper half", "vm.c",
-        "*d = (uint32_t)(shift_right_signed32((uint32_t)*d, (uint32_t)*s));",
-        "*d = wide(shift_right_signed32((uint32_t)*d, (uint32_t)*s));",
+        "HP_OP_ARSH32_REG: *d = (uint32_t)(",
+        "HP_OP_ARSH32_REG: *d = wide(",
         ("arsh32_reg with high halves set",),
     ),
     # RapidPatch
@@ -72,7 +72,8 @@ BUGS = (
     ),
     Bug(
         "a store checks its source register", "vm.c",
-        "case HP_OP_STXDW: if (!for_store(self, *d,", "case HP_OP_STXDW: if (!for_store(self, *s,",
+        "case HP_OP_STXDW: if (!for_store(self, *d,",
+        "case HP_OP_STXDW: if (!for_store(self, *register_at(r, word >> 12U),",
         ("store u64 register at 8", "the source of a store is not an address"),
     ),
     Bug(
@@ -83,7 +84,8 @@ BUGS = (
     # Translators: micro-bpf, rbpf
     Bug(
         "a 64-bit comparison ignores the high word", "vm.c",
-        "if (*d == *s) {", "if ((uint32_t)*d == (uint32_t)*s) {",
+        "if (*d == *register_at(r, word >> 12U))",
+        "if ((uint32_t)*d == (uint32_t)*register_at(r, word >> 12U))",
         ("if r == reg",),
     ),
     Bug(
@@ -93,7 +95,8 @@ BUGS = (
     ),
     Bug(
         "a shift's count is not masked", "vm.c",
-        "*d = *d << ((uint32_t)*s & 63U);", "*d = ((uint32_t)*s > 63U) ? 0U : (*d << ((uint32_t)*s & 63U));",
+        "*d = *d << ((uint32_t)*register_at(r, word >> 12U) & 63U);",
+        "*d = (*register_at(r, word >> 12U) > 63U) ? 0U : (*d << *register_at(r, word >> 12U));",
         ("lsh64 masks its count",),
     ),
     Bug(
@@ -110,7 +113,8 @@ BUGS = (
     # Zephyr's subsystem
     Bug(
         "signed division is done as unsigned", "vm.c",
-        "divide64(*d, *s, offset_of(word) != 0)", "divide64(*d, *s, false)",
+        "divide64(*d, *register_at(r, word >> 12U), offset_of(word) != 0)",
+        "divide64(*d, *register_at(r, word >> 12U), false)",
         ("sdiv64_reg with high halves set",),
     ),
     Bug(
