@@ -18,12 +18,12 @@ END_OF_TEXT = b"\x04"
 
 
 @cache
-def firmware_elf() -> Path:
+def firmware_elf(board: str = BOARD, image: str = "micropython") -> Path:
     """The image in build/, up to date; the Makefile keeps parallel tests apart by a lock."""
-    command = ["make", "-s", "-j2", "-C", str(ROOT / "device_runtime"), f"BOARD={BOARD}", "IMAGE=micropython"]
+    command = ["make", "-s", "-j2", "-C", str(ROOT / "device_runtime"), f"BOARD={board}", f"IMAGE={image}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    return ROOT / "build" / "firmware" / BOARD / "micropython" / "firmware.elf"
+    return ROOT / "build" / "firmware" / board / image / "firmware.elf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Console:
         )
 
 
-def booted() -> Machine:
+def booted(board: str = BOARD) -> Machine:
     """A board at its first prompt."""
-    machine = Machine(load_board(BOARD), firmware_elf())
+    machine = Machine(load_board(board), firmware_elf(board))
     machine.run_until_output(PROMPT)
     return machine
 

@@ -1,0 +1,86 @@
+"""A chip without comparators takes patches only where its firmware calls the runtime by itself."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from patchctl.board import load_board
+from patchctl.contract import STATUS_TEXT, PatchState, Status, Trigger, Verdict
+from patchctl.errors import PatchctlError, TargetMismatch
+from patchctl.firmware import load_firmware
+from patchctl.package.envelope import seal_patch
+from patchctl.pipeline import build_patch
+from patchctl.program import BuiltSite
+
+from tests.end_to_end.conftest import KEY
+from tests.end_to_end.targets import CASES, Target, make_target
+from tests.micropython.firmware import firmware_elf
+
+BARE = CASES[1]
+WITHOUT_COMPARATORS, WITH_COMPARATORS = "nucleo_g0b1re", "nrf52840dk"
+pytestmark = pytest.mark.xdist_group(f"{WITHOUT_COMPARATORS}-bare")
+
+
+@pytest.fixture
+def target() -> Target:
+    made = make_target(WITHOUT_COMPARATORS, BARE)
+    made.machine.restore(made.fresh)
+    return made
+
+
+def elsewhere(site: BuiltSite) -> BuiltSite:
+    firmware = load_firmware(firmware_elf(WITHOUT_COMPARATORS, BARE.image))
+    address = firmware.function("main", "here").address
+    return replace(site, address=address, original=firmware.original(address, "here"))
+
+
+FORGED = {
+    "a function without a fixed site": (elsewhere, Status.ILLEGAL_SITE),
+    "a breakpoint": (lambda site: replace(site, trigger=Trigger.BREAKPOINT), Status.UNSUPPORTED),
+    "a displaced copy": (lambda site: replace(site, copy=bytes(12)), Status.BAD_COPY),
+    "skip": (lambda site: replace(site, verdicts=site.verdicts | {Verdict.SKIP}), Status.UNSUPPORTED),
+}
+
+
+@pytest.mark.parametrize(("forge", "status"), FORGED.values(), ids=FORGED)
+def test_the_board_refuses_what_a_fixed_site_cannot_do_and_takes_the_sound_patch(target, forge, status):
+    built, class_id = target.built, target.board.class_id
+    forged = replace(built, sites=(forge(built.sites[0]),))
+
+    with target.management() as device:
+        with pytest.raises(PatchctlError) as refused:
+            device.push(seal_patch(forged, class_id, KEY)[0])
+        report = device.push(seal_patch(built, class_id, KEY)[0])
+
+    assert STATUS_TEXT[status] in refused.value.line()
+    assert report.state is PatchState.UPDATED
+
+
+@pytest.fixture
+def patch_of_console(tmp_path) -> Path:
+    folder = tmp_path / "patch"
+    shutil.copytree(BARE.folder, folder)
+    description = folder / "patch.toml"
+    description.write_text(description.read_text().replace('"parse_record"', '"hp_console_write"'))
+    return folder
+
+
+def test_the_host_refuses_a_site_that_the_chip_cannot_reach_and_names_those_it_can(patch_of_console):
+    board = load_board(WITHOUT_COMPARATORS)
+
+    with pytest.raises(TargetMismatch) as refused:
+        build_patch(patch_of_console, board, firmware_elf(board.name, BARE.image))
+
+    assert "no fixed site at 'hp_console_write'" in refused.value.line()
+    assert "parse_record" in str(refused.value.hint)
+
+
+def test_the_same_site_is_a_breakpoint_where_there_are_comparators(patch_of_console):
+    board = load_board(WITH_COMPARATORS)
+
+    built = build_patch(patch_of_console, board, firmware_elf(board.name, BARE.image))
+
+    assert built.sites[0].trigger is Trigger.BREAKPOINT
