@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -39,9 +40,16 @@ def load_image(source: Path | bytes) -> Image:
     where = str(source) if isinstance(source, Path) else "firmware"
     try:
         data = source.read_bytes() if isinstance(source, Path) else source
-        elf = ELFFile(io.BytesIO(data))
     except OSError as problem:
         raise InputError(f"cannot read the firmware: {problem.strerror}", where=where) from problem
+    return _parse(data, where)
+
+
+@lru_cache(maxsize=8)
+def _parse(data: bytes, where: str) -> Image:
+    """Boards that run the same firmware share its Image, which nobody changes."""
+    try:
+        elf = ELFFile(io.BytesIO(data))
     except ELFError as problem:
         raise InputError(f"this is no ELF file: {problem}", where=where) from problem
     if elf["e_machine"] != "EM_ARM":
