@@ -52,6 +52,7 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_BAUD": f"{board.link.baud}U",
         "HP_BOARD_SERIAL_ADDRESS": number(device.address),
         "HP_BOARD_SERIAL_IRQ": f"{device.irq}",
+        **({"HP_BOARD_TRANSMIT_IRQ": f"{device.transmit_irq}"} if device.transmit_irq >= 0 else {}),
         "HP_BOARD_MANAGEMENT_IRQ": f"{board.interrupts.management}",
         "HP_BOARD_FPB_VERSION": f"{fpb.version if fpb else 0}U",
         "HP_BOARD_COMPARATORS": f"{fpb.code_comparators if fpb else 0}",

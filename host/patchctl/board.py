@@ -68,6 +68,7 @@ class DeviceSpec:
     address: int
     bytes: int
     irq: int = -1
+    transmit_irq: int = -1  # of a serial device whose transmitter has a line of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,5 +71,8 @@ __attribute__((section(".vectors"), used)) const vector_t hp_vectors[EXCEPTIONS 
     [15]                                           = {.handler = hp_tick},
     [16 ... EXCEPTIONS + HP_BOARD_INTERRUPTS - 1U] = {.handler = unexpected_exception},
     [EXCEPTIONS + HP_BOARD_SERIAL_IRQ]             = {.handler = hp_chip_serial_interrupt},
-    [EXCEPTIONS + HP_BOARD_MANAGEMENT_IRQ]         = {.handler = hp_management_interrupt},
+#if defined(HP_BOARD_TRANSMIT_IRQ)
+    [EXCEPTIONS + HP_BOARD_TRANSMIT_IRQ] = {.handler = hp_chip_serial_interrupt},
+#endif
+    [EXCEPTIONS + HP_BOARD_MANAGEMENT_IRQ] = {.handler = hp_management_interrupt},
 };

@@ -261,6 +261,9 @@ void hp_system_start(const hp_image_t *of_image)
     // DebugMonitor (the low byte) delays nobody, so it gets the most urgent priority; SysTick is the high byte.
     SCB_PRIORITY_12_TO_15 = (SCB_PRIORITY_12_TO_15 & 0x00FFFF00U) | (TICK_PRIORITY << 24);
     hp_interrupt_priority(HP_BOARD_SERIAL_IRQ, SERIAL_PRIORITY);
+#if defined(HP_BOARD_TRANSMIT_IRQ)
+    hp_interrupt_priority(HP_BOARD_TRANSMIT_IRQ, SERIAL_PRIORITY);
+#endif
     hp_interrupt_priority(HP_BOARD_MANAGEMENT_IRQ, MANAGEMENT_PRIORITY);
     SYSTICK_RELOAD  = HP_BOARD_CLOCK_HZ / TICKS_PER_SECOND - 1U;
     SYSTICK_CURRENT = 0U;

@@ -88,10 +88,11 @@ class Machine:
                 spans.append(Span(region.address, self.flash.buffer, False))
             else:
                 spans.append(Span(region.address, mmap.mmap(-1, region.bytes), "w" in region.access))
-            self.cpu.map_memory(region.address, spans[-1].buffer, region.access)
+            access = region.access if spans[-1].writable else region.access.replace("w", "")
+            self.cpu.map_memory(region.address, spans[-1].buffer, access)
             if region.alias >= 0:
                 spans.append(Span(region.alias, spans[-1].buffer, False))
-                self.cpu.map_memory(region.alias, spans[-1].buffer, region.access)
+                self.cpu.map_memory(region.alias, spans[-1].buffer, access)
         self.memory = Memory(spans)
 
     def _map_devices(self) -> None:
@@ -301,7 +302,10 @@ class Machine:
         """The core stores into flash. A whole program unit is put back later: its halves go together."""
         self._settle_stores()
         address = self._unaliased(address)
-        accepted = any(device.store(address, size, value) for device in self.devices.values())
+        accepted = "w" in self.board.flash.access  # RAM in flash's place
+        if accepted:
+            self.flash.put_back(address, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+        accepted = accepted or any(device.store(address, size, value) for device in self.devices.values())
         if accepted:
             start = address - address % _STORE_BYTES
             self._stores.append((start, self.flash.read(start, _STORE_BYTES)))

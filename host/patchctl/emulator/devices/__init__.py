@@ -10,6 +10,7 @@ from typing import Final
 
 from patchctl.board import DeviceSpec
 from patchctl.emulator.devices.base import Bus, Device
+from patchctl.emulator.devices.cmsdk_uart import CmsdkUart
 from patchctl.emulator.devices.nrf_nvmc import Nrf53Nvmc, NrfNvmc
 from patchctl.emulator.devices.nrf_rng import NrfRng
 from patchctl.emulator.devices.nrf_uart import NrfUart
@@ -21,6 +22,7 @@ from patchctl.emulator.devices.stm32_usart import StUsart
 from patchctl.errors import ConfigError
 
 MODELS: Final[dict[str, type[Device]]] = {
+    "cmsdk_uart": CmsdkUart,
     "nrf53_nvmc": Nrf53Nvmc,
     "nrf_nvmc": NrfNvmc,
     "nrf_rng": NrfRng,
