@@ -133,6 +133,7 @@ class NativeDevice:
     stack_room: int = 4096
     during_run: Callable[[], None] = lambda: None  # called while a hit owns its record
     on_sent: Callable[[], None] = lambda: None  # called when the board wrote to the line
+    outlives_failures: bool = False  # an operation that fails leaves the board running and later ones work
     dead: bool = False
     console: bytearray = field(default_factory=bytearray)
     sent: bytearray = field(default_factory=bytearray)
@@ -200,12 +201,13 @@ class NativeDevice:
         )
 
     def _change(self, operation, *arguments) -> int:
-        if not self.dead:
+        failed = self.dead
+        if not failed:
             try:
                 operation(*arguments)
             except PowerCut:
-                self.dead = True
-        return Status.FLASH_FAILED if self.dead else Status.OK
+                failed, self.dead = True, not self.outlives_failures
+        return Status.FLASH_FAILED if failed else Status.OK
 
     def _take_console(self, byte: int) -> bool:
         self.console.append(byte)

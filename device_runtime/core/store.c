@@ -60,14 +60,17 @@ static void commit(uint8_t *bytes, uint32_t crc_at)
     hp_store_u32(bytes + crc_at + 4U, crc ^ HP_COMMIT_MASK);
 }
 
-/// Programs a committed record or header, its last unit by itself.
+/// Programs a committed record or header, its last unit by itself. What flash holds counts, not what the driver says: a
+/// record that is there will be in force after a reset, so nobody may be told that it failed.
 static hp_status_t program_committed(hp_runtime_t *self, uint32_t address, const uint8_t *bytes,
                                      uint32_t size)
 {
-    const uint32_t body      = size - HP_PROGRAM_UNIT;
-    const hp_status_t status = program(self, address, bytes, body);
+    const uint32_t body  = size - HP_PROGRAM_UNIT;
+    const uint8_t *there = flash_at(self, address, size);
+    hp_status_t status   = program(self, address, bytes, body);
 
-    return status == HP_STATUS_OK ? program(self, address + body, bytes + body, HP_PROGRAM_UNIT) : status;
+    status = status == HP_STATUS_OK ? program(self, address + body, bytes + body, HP_PROGRAM_UNIT) : status;
+    return there != NULL && memcmp(there, bytes, size) == 0 ? HP_STATUS_OK : status;
 }
 
 hp_keys_t hp_store_keys(const hp_runtime_t *self)
@@ -302,26 +305,30 @@ hp_status_t hp_store_append(hp_runtime_t *self, const hp_record_t *record, uint3
     }
     encode(self, record, bytes);
     const uint32_t address = journal->end_address;
-    journal->end_address += HP_JOURNAL_RECORD_BYTES; // even if it fails: what is there now is no longer blank
-    status = program_committed(self, address, bytes, sizeof bytes);
+    status                 = program_committed(self, address, bytes, sizeof bytes);
+    if (!is_blank(flash_at(self, address, sizeof bytes), sizeof bytes)) {
+        journal->end_address +=
+            HP_JOURNAL_RECORD_BYTES; // even if it failed: nothing can be written there now
+    }
     return status == HP_STATUS_OK ? note(self, address, index) : status;
 }
 
-/// Reads every record of the page in force. A place that is neither blank nor whole was torn by a power cut: it is passed
-/// over, and counted.
+/// Reads every record of the page in force, to its end: behind a place that stayed blank there may be more. A place that is
+/// neither blank nor whole was torn by a power cut: it is passed over, and counted.
 static void read_journal(hp_runtime_t *self)
 {
     hp_journal_t *journal = &self->journal;
+    const uint32_t first  = journal->page_address + HP_JOURNAL_HEADER_BYTES;
 
-    journal->end_address = journal->page_address + HP_JOURNAL_HEADER_BYTES;
-    while (page_end(self) - journal->end_address >= HP_JOURNAL_RECORD_BYTES) {
-        const uint32_t address = journal->end_address;
-        const uint8_t *bytes   = flash_at(self, address, HP_JOURNAL_RECORD_BYTES);
-        uint32_t index         = 0;
+    journal->end_address = first;
+    for (uint32_t address = first; page_end(self) - address >= HP_JOURNAL_RECORD_BYTES;
+         address += HP_JOURNAL_RECORD_BYTES) {
+        const uint8_t *bytes = flash_at(self, address, HP_JOURNAL_RECORD_BYTES);
+        uint32_t index       = 0;
         if (is_blank(bytes, HP_JOURNAL_RECORD_BYTES)) {
-            return;
+            continue;
         }
-        journal->end_address += HP_JOURNAL_RECORD_BYTES;
+        journal->end_address = address + HP_JOURNAL_RECORD_BYTES;
         if (!is_committed(bytes, HP_RECORD_MAGIC, HP_JOURNAL_RECORD_CRC) || !is_plausible(self, bytes) ||
             note(self, address, &index) != HP_STATUS_OK) {
             hp_count(self, HP_COUNTER_STORE_RECOVERIES);

@@ -148,6 +148,20 @@ def test_every_torn_record_is_passed_over_and_counted(device):
     assert state(device) == (3, PatchState.UNDONE, False)
 
 
+def test_records_behind_a_place_that_stayed_blank_are_read(device):
+    exchange.push(device, install())
+    device.confirm("sample")
+    start = device.board.journal_address + 16
+    records = device.flash.read(start, 2 * JournalRecord.BYTES)
+    device.flash.load(start, b"\xff" * JournalRecord.BYTES + records)
+    device.reboot()
+
+    assert state(device) == (2, PatchState.UPDATED, True)
+    assert exchange.push(device, undo()) == Status.OK
+    device.reboot()
+    assert state(device) == (3, PatchState.UNDONE, False)
+
+
 def test_pages_are_erased_only_while_the_host_waits_for_the_last_answer(device):
     for number in range(3):
         before = device.flash.erases.total()
