@@ -162,8 +162,9 @@ class NativeDevice:
         self.armed.clear()
         self.dead = False
         board = self.board
-        numbers = (_U32 * 14)(
-            *(board.flash.page_bytes, board.journal_address, board.stage_address, board.stage_bytes),
+        numbers = (_U32 * 15)(
+            *(board.flash.page_bytes, board.journal_address, board.journal_bytes),
+            *(board.stage_address, board.stage_bytes),
             *(board.slots_address, board.slot_bytes, board.store.slot_count, board.keys.address),
             *(self.trigger_count, board.limits.program_count_max, *TEXT, *RUNTIME_TEXT),
         )

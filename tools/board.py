@@ -66,6 +66,7 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_RAM_BYTES": number(board.ram.bytes),
         "HP_BOARD_PAGE_BYTES": number(board.flash.page_bytes),
         "HP_BOARD_JOURNAL_ADDRESS": number(board.journal_address),
+        "HP_BOARD_JOURNAL_BYTES": number(board.journal_bytes),
         "HP_BOARD_STAGE_ADDRESS": number(board.stage_address),
         "HP_BOARD_STAGE_BYTES": number(board.stage_bytes),
         "HP_BOARD_SLOTS_ADDRESS": number(board.slots_address),

@@ -6,7 +6,7 @@
 #include "core/sha256.h"
 
 #define PROGRAM_CHUNK 64U ///< bytes copied from the stage into a slot at once; a multiple of the program unit
-#define JOURNAL_PAGES 2U
+#define JOURNALS      2U
 
 _Static_assert(HP_JOURNAL_RECORD_BYTES % HP_PROGRAM_UNIT == 0U, "records are whole units");
 _Static_assert(HP_JOURNAL_RECORD_COMMIT + 8U > HP_JOURNAL_RECORD_BYTES,
@@ -210,63 +210,78 @@ static hp_status_t note(hp_runtime_t *self, uint32_t address, uint32_t *index)
     return HP_STATUS_OK;
 }
 
-// ------------------------------------------------ pages ------------------------------------------------
+// ------------------------------------------------ journals ------------------------------------------------
 
-static uint32_t other_page(const hp_runtime_t *self)
+static uint32_t other_journal(const hp_runtime_t *self)
 {
     const uint32_t first = self->board->journal_address;
 
-    return self->journal.page_address == first ? first + self->board->page_bytes : first;
+    return self->journal.start_address == first ? first + self->board->journal_bytes : first;
 }
 
-static uint32_t page_end(const hp_runtime_t *self)
+/// Whether the journal that starts at `start` has room for a record at `address`.
+static bool has_room(const hp_runtime_t *self, uint32_t start, uint32_t address)
 {
-    return self->journal.page_address + self->board->page_bytes;
+    return hp_inside(address, HP_JOURNAL_RECORD_BYTES, start, self->board->journal_bytes);
 }
 
-static hp_status_t write_header(hp_runtime_t *self, uint32_t page, uint32_t generation)
+/// Makes `bytes` bytes of whole pages from `address` on ready for writing.
+static hp_status_t prepare(hp_runtime_t *self, uint32_t address, uint32_t bytes)
+{
+    hp_status_t status = HP_STATUS_OK;
+
+    for (uint32_t at = 0; at < bytes && status == HP_STATUS_OK; at += self->board->page_bytes) {
+        status = hp_store_prepare_page(self, address + at);
+    }
+    return status;
+}
+
+static hp_status_t write_header(hp_runtime_t *self, uint32_t start, uint32_t generation)
 {
     uint8_t header[HP_JOURNAL_HEADER_BYTES];
 
     hp_store_u32(header + HP_JOURNAL_HEADER_MAGIC, HP_JOURNAL_MAGIC);
     hp_store_u32(header + HP_JOURNAL_HEADER_GENERATION, generation);
     commit(header, HP_JOURNAL_HEADER_CRC);
-    return program_committed(self, page, header, sizeof header);
+    return program_committed(self, start, header, sizeof header);
 }
 
-/// Copies the record at *address behind `*end`, and lets *address follow it.
-static hp_status_t move_record(hp_runtime_t *self, uint32_t *address, uint32_t *end)
+/// Copies the record at *address to *end in the journal that starts at `start`, and lets both follow it.
+static hp_status_t move_record(hp_runtime_t *self, uint32_t start, uint32_t *address, uint32_t *end)
 {
-    const uint8_t *bytes     = flash_at(self, *address, HP_JOURNAL_RECORD_BYTES);
-    const hp_status_t status = program_committed(self, *end, bytes, HP_JOURNAL_RECORD_BYTES);
+    const uint8_t *bytes = flash_at(self, *address, HP_JOURNAL_RECORD_BYTES);
 
-    *address = *end;
+    if (!has_room(self, start, *end)) {
+        return HP_STATUS_STORE_FULL;
+    }
+    const hp_status_t status = program_committed(self, *end, bytes, HP_JOURNAL_RECORD_BYTES);
+    *address                 = *end;
     *end += HP_JOURNAL_RECORD_BYTES;
     return status;
 }
 
-/// Copies what is in force into the other page and makes that the journal; its header is written last. The index in RAM
+/// Copies what is in force into the other journal and makes that the one in force; its header is written last. The index in RAM
 /// changes only when all of it is in flash.
 static hp_status_t compact(hp_runtime_t *self)
 {
     hp_journal_t *journal = &self->journal;
-    const uint32_t page   = other_page(self);
-    uint32_t end          = page + HP_JOURNAL_HEADER_BYTES;
+    const uint32_t start  = other_journal(self);
+    uint32_t end          = start + HP_JOURNAL_HEADER_BYTES;
     uint32_t moved[HP_PATCHES_MAX][2];
-    hp_status_t status = hp_store_prepare_page(self, page);
+    hp_status_t status = prepare(self, start, self->board->journal_bytes);
 
     for (uint32_t index = 0; index < journal->patch_count && status == HP_STATUS_OK; index++) {
         moved[index][0] = journal->patches[index].fallback_address;
         moved[index][1] = journal->patches[index].record_address;
         if (moved[index][0] != 0U) {
-            status = move_record(self, &moved[index][0], &end);
+            status = move_record(self, start, &moved[index][0], &end);
         }
         if (status == HP_STATUS_OK) {
-            status = move_record(self, &moved[index][1], &end);
+            status = move_record(self, start, &moved[index][1], &end);
         }
     }
     if (status == HP_STATUS_OK) {
-        status = write_header(self, page, journal->generation + 1U);
+        status = write_header(self, start, journal->generation + 1U);
     }
     if (status != HP_STATUS_OK) {
         return status;
@@ -275,7 +290,7 @@ static hp_status_t compact(hp_runtime_t *self)
         journal->patches[index].fallback_address = moved[index][0];
         journal->patches[index].record_address   = moved[index][1];
     }
-    journal->page_address = page;
+    journal->start_address = start;
     journal->generation++;
     journal->end_address = end;
     return HP_STATUS_OK;
@@ -288,16 +303,16 @@ hp_status_t hp_store_append(hp_runtime_t *self, const hp_record_t *record, uint3
     uint8_t bytes[HP_JOURNAL_RECORD_BYTES];
     hp_status_t status = HP_STATUS_OK;
 
-    if (journal->page_address == 0U) {
+    if (journal->start_address == 0U) {
         return HP_STATUS_FLASH_FAILED;
     }
     if (!hp_store_find(self, id, index) && journal->patch_count == HP_PATCHES_MAX) {
         return HP_STATUS_STORE_FULL;
     }
-    if (page_end(self) - journal->end_address < HP_JOURNAL_RECORD_BYTES) {
+    if (!has_room(self, journal->start_address, journal->end_address)) {
         status = compact(self);
     }
-    if (status == HP_STATUS_OK && page_end(self) - journal->end_address < HP_JOURNAL_RECORD_BYTES) {
+    if (status == HP_STATUS_OK && !has_room(self, journal->start_address, journal->end_address)) {
         return HP_STATUS_STORE_FULL;
     }
     if (status != HP_STATUS_OK) {
@@ -313,15 +328,15 @@ hp_status_t hp_store_append(hp_runtime_t *self, const hp_record_t *record, uint3
     return status == HP_STATUS_OK ? note(self, address, index) : status;
 }
 
-/// Reads every record of the page in force, to its end: behind a place that stayed blank there may be more. A place that is
+/// Reads every record of the journal in force, to its end: behind a place that stayed blank there may be more. A place that is
 /// neither blank nor whole was torn by a power cut: it is passed over, and counted.
 static void read_journal(hp_runtime_t *self)
 {
     hp_journal_t *journal = &self->journal;
-    const uint32_t first  = journal->page_address + HP_JOURNAL_HEADER_BYTES;
+    const uint32_t first  = journal->start_address + HP_JOURNAL_HEADER_BYTES;
 
     journal->end_address = first;
-    for (uint32_t address = first; page_end(self) - address >= HP_JOURNAL_RECORD_BYTES;
+    for (uint32_t address = first; has_room(self, journal->start_address, address);
          address += HP_JOURNAL_RECORD_BYTES) {
         const uint8_t *bytes = flash_at(self, address, HP_JOURNAL_RECORD_BYTES);
         uint32_t index       = 0;
@@ -369,30 +384,33 @@ hp_status_t hp_store_start(hp_runtime_t *self)
 {
     hp_journal_t *journal = &self->journal;
 
-    for (uint32_t number = 0; number < JOURNAL_PAGES; number++) {
-        const uint32_t page   = self->board->journal_address + number * self->board->page_bytes;
-        const uint8_t *header = flash_at(self, page, HP_JOURNAL_HEADER_BYTES);
+    if (self->board->journal_bytes < HP_JOURNAL_BYTES_MIN(self->board->slot_count)) {
+        return HP_STATUS_UNSUPPORTED;
+    }
+    for (uint32_t number = 0; number < JOURNALS; number++) {
+        const uint32_t start  = self->board->journal_address + number * self->board->journal_bytes;
+        const uint8_t *header = flash_at(self, start, HP_JOURNAL_HEADER_BYTES);
         if (header == NULL) {
             return HP_STATUS_FLASH_FAILED;
         }
         const uint32_t generation = hp_load_u32(header + HP_JOURNAL_HEADER_GENERATION);
         if (is_committed(header, HP_JOURNAL_MAGIC, HP_JOURNAL_HEADER_CRC) &&
-            (journal->page_address == 0U || generation > journal->generation)) {
-            journal->page_address = page;
-            journal->generation   = generation;
+            (journal->start_address == 0U || generation > journal->generation)) {
+            journal->start_address = start;
+            journal->generation    = generation;
         }
     }
-    if (journal->page_address != 0U) {
+    if (journal->start_address != 0U) {
         read_journal(self);
         return take_back_trials(self);
     }
     const uint32_t first = self->board->journal_address;
-    hp_status_t status   = hp_store_prepare_page(self, first);
+    hp_status_t status   = prepare(self, first, self->board->journal_bytes);
     status               = status == HP_STATUS_OK ? write_header(self, first, 1) : status;
     if (status == HP_STATUS_OK) {
-        journal->page_address = first;
-        journal->generation   = 1;
-        journal->end_address  = first + HP_JOURNAL_HEADER_BYTES;
+        journal->start_address = first;
+        journal->generation    = 1;
+        journal->end_address   = first + HP_JOURNAL_HEADER_BYTES;
     }
     return status;
 }
@@ -439,18 +457,6 @@ uint32_t hp_store_slots_free(const hp_runtime_t *self)
     return count;
 }
 
-static hp_status_t prepare_slot(hp_runtime_t *self, uint32_t slot)
-{
-    const uint32_t address = hp_store_slot_address(self, slot);
-    hp_status_t status     = HP_STATUS_OK;
-
-    for (uint32_t at = 0; at < self->board->slot_bytes && status == HP_STATUS_OK;
-         at += self->board->page_bytes) {
-        status = hp_store_prepare_page(self, address + at);
-    }
-    return status;
-}
-
 static hp_status_t copy_into(hp_runtime_t *self, uint32_t address, hp_span_t payload)
 {
     uint8_t chunk[PROGRAM_CHUNK];
@@ -480,7 +486,7 @@ hp_status_t hp_store_place(hp_runtime_t *self, hp_span_t payload, hp_record_t *r
         return HP_STATUS_STORE_FULL;
     }
     const uint32_t address = hp_store_slot_address(self, slot);
-    hp_status_t status     = prepare_slot(self, slot);
+    hp_status_t status     = prepare(self, address, self->board->slot_bytes);
     status                 = status == HP_STATUS_OK ? copy_into(self, address, payload) : status;
     if (status != HP_STATUS_OK) {
         return status;
@@ -494,37 +500,44 @@ hp_status_t hp_store_place(hp_runtime_t *self, hp_span_t payload, hp_record_t *r
     return HP_STATUS_OK;
 }
 
-/// A page that will be needed and is not blank, or 0.
-static uint32_t dirty_page(const hp_runtime_t *self)
+/// The first page that is not blank among `bytes` bytes from `address` on, or 0.
+static uint32_t dirty_page_in(const hp_runtime_t *self, uint32_t address, uint32_t bytes)
 {
     const uint32_t page_bytes = self->board->page_bytes;
 
-    if (self->journal.page_address != 0U &&
-        !is_blank(flash_at(self, other_page(self), page_bytes), page_bytes)) {
-        return other_page(self);
-    }
-    for (uint32_t at = 0; at < self->board->stage_bytes; at += page_bytes) {
-        if (!is_blank(flash_at(self, self->board->stage_address + at, page_bytes), page_bytes)) {
-            return self->board->stage_address + at;
-        }
-    }
-    for (uint32_t slot = 0; slot < self->board->slot_count; slot++) {
-        for (uint32_t at = 0; is_free(self, slot) && at < self->board->slot_bytes; at += page_bytes) {
-            const uint32_t page = hp_store_slot_address(self, slot) + at;
-            if (!is_blank(flash_at(self, page, page_bytes), page_bytes)) {
-                return page;
-            }
+    for (uint32_t at = 0; at < bytes; at += page_bytes) {
+        if (!is_blank(flash_at(self, address + at, page_bytes), page_bytes)) {
+            return address + at;
         }
     }
     return 0;
 }
 
+/// A page that will be needed and is not blank, or 0.
+static uint32_t dirty_page(const hp_runtime_t *self)
+{
+    uint32_t page = 0;
+
+    if (self->journal.start_address != 0U) {
+        page = dirty_page_in(self, other_journal(self), self->board->journal_bytes);
+    }
+    if (page == 0U) {
+        page = dirty_page_in(self, self->board->stage_address, self->board->stage_bytes);
+    }
+    for (uint32_t slot = 0; slot < self->board->slot_count && page == 0U; slot++) {
+        if (is_free(self, slot)) {
+            page = dirty_page_in(self, hp_store_slot_address(self, slot), self->board->slot_bytes);
+        }
+    }
+    return page;
+}
+
 void hp_store_tidy(hp_runtime_t *self)
 {
-    const uint32_t page_bytes = self->board->page_bytes;
-    const uint32_t pages =
-        (2U * page_bytes + self->board->stage_bytes + self->board->slot_count * self->board->slot_bytes) /
-        page_bytes;
+    const hp_board_t *board = self->board;
+    const uint32_t bytes =
+        JOURNALS * board->journal_bytes + board->stage_bytes + board->slot_count * board->slot_bytes;
+    const uint32_t pages = bytes / board->page_bytes;
 
     for (uint32_t count = 0; count < pages && !self->journal.tidy; count++) {
         const uint32_t page = dirty_page(self);

@@ -1,4 +1,4 @@
-/// Stop 10 of 12. What is kept over a reset: a journal of two pages, and slots of whole pages. In: admitted payloads and
+/// Stop 10 of 12. What is kept over a reset: two journals, one in force, and slots of whole pages. In: admitted payloads and
 /// changes of state. Out: records, and after any power cut the old state or the new. Next: core/trigger.h
 ///
 /// A record is in force once its last unit is in flash; the last whole record of an id counts. A trial remembers the
@@ -32,7 +32,8 @@ typedef struct hp_keys_t {
 
 hp_keys_t hp_store_keys(const hp_runtime_t *self);
 
-/// Finds the journal page in force, or makes a first one, and reads it; takes back trials. HP_STATUS_FLASH_FAILED.
+/// Finds the journal in force, or makes a first one, and reads it; takes back trials. HP_STATUS_FLASH_FAILED,
+/// HP_STATUS_UNSUPPORTED if the board's journals are too small.
 HP_MUST_CHECK hp_status_t hp_store_start(hp_runtime_t *self);
 
 /// The record in force of patch `index` (< patch_count).

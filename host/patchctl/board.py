@@ -125,9 +125,10 @@ class Interrupts:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where patches live: two journal pages, then the stage, then the slots, from `address` on."""
+    """Where patches live: two journals of `journal_pages` each, the stage, the slots, from `address` on."""
 
     address: int
+    journal_pages: int
     stage_pages: int
     slot_count: int
     slot_pages: int
@@ -135,7 +136,7 @@ class Store:
     @property
     def pages(self) -> int:
         """All pages of the store."""
-        return 2 + self.stage_pages + self.slot_count * self.slot_pages
+        return 2 * self.journal_pages + self.stage_pages + self.slot_count * self.slot_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +186,18 @@ class Board:
 
     @property
     def journal_address(self) -> int:
-        """First of the two journal pages."""
+        """First of the two journals."""
         return self.store.address
+
+    @property
+    def journal_bytes(self) -> int:
+        """Size of one of the two journals."""
+        return self.store.journal_pages * self.flash.page_bytes
 
     @property
     def stage_address(self) -> int:
         """Where an envelope rests while it arrives."""
-        return self.journal_address + 2 * self.flash.page_bytes
+        return self.journal_address + 2 * self.journal_bytes
 
     @property
     def stage_bytes(self) -> int:

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 LEVEL = 1
-CONTRACT_ID = bytes.fromhex("a6a229f7")
+CONTRACT_ID = bytes.fromhex("7a43bc1c")
 PAYLOAD_MAGIC = 827347016
 PAYLOAD_ALIGNMENT = 8
 PATCH_ID_BYTES_MAX = 32
@@ -1568,7 +1568,7 @@ class KeyPage(Record):
 
 @dataclass(frozen=True, slots=True)
 class JournalHeader(Record):
-    """First bytes of a journal page, written when every record behind it is in place; the page of the highest generation is in force."""
+    """First bytes of a journal, written when every record behind it is in place; the journal of the highest generation is in force."""
 
     FORMAT: ClassVar[str] = "<IIII"
     BYTES: ClassVar[int] = 16

@@ -5,7 +5,7 @@
 #define HOTPATCH_CONTRACT_H
 
 #define HP_LEVEL 1U
-#define HP_CONTRACT_ID {0xa6U, 0xa2U, 0x29U, 0xf7U}
+#define HP_CONTRACT_ID {0x7aU, 0x43U, 0xbcU, 0x1cU}
 #define HP_COUNTER_COUNT 17U
 #define HP_PAYLOAD_MAGIC 0x31505048U
 #define HP_PAYLOAD_ALIGNMENT 8U
@@ -594,7 +594,7 @@ typedef enum hp_op_t {
 #define HP_KEY_PAGE_MAC_KEY 8U // bytes32
 #define HP_KEY_PAGE_BYTES 40U
 
-// first bytes of a journal page, written when every record behind it is in place; the page of the highest generation is in force
+// first bytes of a journal, written when every record behind it is in place; the journal of the highest generation is in force
 #define HP_JOURNAL_HEADER_MAGIC 0U // u32
 #define HP_JOURNAL_HEADER_GENERATION 4U // u32
 #define HP_JOURNAL_HEADER_CRC 8U // u32

@@ -31,7 +31,8 @@ typedef struct hp_board_t {
     uint8_t vendor_id[16];
     uint8_t class_id[16];
     uint32_t page_bytes;      ///< flash erase unit
-    uint32_t journal_address; ///< two pages
+    uint32_t journal_address; ///< two journals of journal_bytes
+    uint32_t journal_bytes;   ///< whole pages; room for HP_JOURNAL_BYTES_MIN(slot_count)
     uint32_t stage_address;   ///< where an envelope rests while it arrives
     uint32_t stage_bytes;
     uint32_t slots_address; ///< slot_count slots of slot_bytes, whole pages
@@ -45,6 +46,11 @@ typedef struct hp_board_t {
     hp_range_t text;            ///< the firmware's code: where redirects may lead and sites may lie
     hp_range_t runtime_text;    ///< the runtime's own code inside it: no site may lie here
 } hp_board_t;
+
+/// What a journal must hold at once: the record of every patch, the older one of every trial, which has two slots, and one
+/// more to be written.
+#define HP_JOURNAL_BYTES_MIN(slot_count)                                                                     \
+    (HP_JOURNAL_HEADER_BYTES + (HP_PATCHES_MAX + (slot_count) / 2U + 1U) * HP_JOURNAL_RECORD_BYTES)
 
 typedef struct hp_config_t {
     const hp_port_t *port;
@@ -87,7 +93,8 @@ void hp_abort(hp_runtime_t *self, hp_frame_t *frame);
 
 /// Starts the runtime: reads the key page, recovers the journal, re-checks every kept patch and arms it. Cost: a pass over
 /// the journal and one MAC per patch. HP_STATUS_OK even with no keys and no patches; HP_STATUS_FLASH_FAILED if the
-/// journal can be neither read nor made anew: the firmware then runs unpatched and the runtime answers requests.
+/// journal can be neither read nor made anew, HP_STATUS_UNSUPPORTED if the board's facts leave no room for it: the firmware
+/// then runs unpatched and the runtime answers requests.
 HP_MUST_CHECK hp_status_t hp_init(hp_runtime_t *self, const hp_config_t *config);
 
 /// Takes `size` bytes from the serial line: frames are served, all else goes to port->console_input.

@@ -46,7 +46,7 @@ typedef struct hp_patch_t {
 } hp_patch_t;
 
 typedef struct hp_journal_t {
-    uint32_t page_address; ///< of the page in force; 0: there is none
+    uint32_t start_address; ///< of the journal in force; 0: there is none
     uint32_t generation;
     uint32_t end_address;   ///< where the next record goes
     uint32_t touched_slots; ///< bit n: slot n held an armed patch since reset, so it may not be erased

@@ -112,6 +112,9 @@ void hp_management(const hp_exception_frame_t *stacked)
     hp_poll(&hp_runtime);
 }
 
+_Static_assert(HP_BOARD_JOURNAL_BYTES >= HP_JOURNAL_BYTES_MIN(HP_BOARD_SLOT_COUNT),
+               "[store] journal_pages of the board file is too small");
+
 // ------------------------------------------------ what the core asks for ------------------------------------------------
 
 /// What a program may read: code flash and every RAM of the chip.
@@ -233,6 +236,7 @@ static void start_runtime(void)
         .class_id          = HP_BOARD_CLASS_ID,
         .page_bytes        = HP_BOARD_PAGE_BYTES,
         .journal_address   = HP_BOARD_JOURNAL_ADDRESS,
+        .journal_bytes     = HP_BOARD_JOURNAL_BYTES,
         .stage_address     = HP_BOARD_STAGE_ADDRESS,
         .stage_bytes       = HP_BOARD_STAGE_BYTES,
         .slots_address     = HP_BOARD_SLOTS_ADDRESS,

@@ -119,7 +119,7 @@ static uint32_t native_stack_room(void *context, const void *frame)
     return self->callbacks.stack_room();
 }
 
-/// A board that lives until native_close. `numbers`: page_bytes, journal, stage, stage_bytes, slots, slot_bytes, slot_count,
+/// A board that lives until native_close. `numbers`: page_bytes, journal, its bytes, stage, stage_bytes, slots, slot_bytes, slot_count,
 /// key page, triggers, longest program, text, its bytes, the runtime's text, its bytes. NULL if there is no memory.
 native_t *native_open(const native_callbacks_t *callbacks, const char *name, const uint8_t *vendor_id,
                       const uint8_t *class_id, const uint8_t *build_id, uint32_t build_id_bytes,
@@ -147,17 +147,18 @@ native_t *native_open(const native_callbacks_t *callbacks, const char *name, con
         .name              = self->name,
         .page_bytes        = numbers[0],
         .journal_address   = numbers[1],
-        .stage_address     = numbers[2],
-        .stage_bytes       = numbers[3],
-        .slots_address     = numbers[4],
-        .slot_bytes        = numbers[5],
-        .slot_count        = numbers[6],
-        .key_page_address  = numbers[7],
-        .trigger_count     = numbers[8],
-        .program_count_max = numbers[9],
+        .journal_bytes     = numbers[2],
+        .stage_address     = numbers[3],
+        .stage_bytes       = numbers[4],
+        .slots_address     = numbers[5],
+        .slot_bytes        = numbers[6],
+        .slot_count        = numbers[7],
+        .key_page_address  = numbers[8],
+        .trigger_count     = numbers[9],
+        .program_count_max = numbers[10],
         .readable          = self->readable,
-        .text              = {numbers[10], numbers[11]},
-        .runtime_text      = {numbers[12], numbers[13]},
+        .text              = {numbers[11], numbers[12]},
+        .runtime_text      = {numbers[13], numbers[14]},
     };
     strncpy(self->name, name, sizeof self->name - 1U);
     memcpy(self->board.vendor_id, vendor_id, sizeof self->board.vendor_id);
