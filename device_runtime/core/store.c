@@ -194,7 +194,7 @@ static hp_status_t note(hp_runtime_t *self, uint32_t address, uint32_t *index)
 
     if (!hp_store_find(self, (hp_span_t){(const uint8_t *)record.id, record.id_bytes}, index)) {
         if (journal->patch_count == HP_PATCHES_MAX) {
-            return HP_STATUS_STORE_FULL;
+            return HP_STATUS_TOO_MANY_PATCHES;
         }
         *index                   = journal->patch_count++;
         journal->patches[*index] = (hp_patch_t){.record_address = address};
@@ -307,7 +307,7 @@ hp_status_t hp_store_append(hp_runtime_t *self, const hp_record_t *record, uint3
         return HP_STATUS_FLASH_FAILED;
     }
     if (!hp_store_find(self, id, index) && journal->patch_count == HP_PATCHES_MAX) {
-        return HP_STATUS_STORE_FULL;
+        return HP_STATUS_TOO_MANY_PATCHES;
     }
     if (!has_room(self, journal->start_address, journal->end_address)) {
         status = compact(self);

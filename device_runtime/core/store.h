@@ -43,7 +43,8 @@ hp_record_t hp_store_record(const hp_runtime_t *self, uint32_t index);
 bool hp_store_find(const hp_runtime_t *self, hp_span_t id, uint32_t *index);
 
 /// Writes `record` behind the last one, and makes it the one in force. *index: the patch's number.
-/// HP_STATUS_STORE_FULL (too many ids), HP_STATUS_FLASH_FAILED: nothing changed.
+/// HP_STATUS_TOO_MANY_PATCHES, HP_STATUS_FLASH_FAILED: nothing changed. An id is never forgotten, undone ones included: with
+/// its sequence number gone, an old container of it could be replayed.
 HP_MUST_CHECK hp_status_t hp_store_append(hp_runtime_t *self, const hp_record_t *record, uint32_t *index);
 
 /// Copies `payload` into a free slot and reads it back; record->slot and record->payload_bytes then say where it is. No

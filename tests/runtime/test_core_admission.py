@@ -184,7 +184,14 @@ def test_every_status_of_admission_is_refused_above_or_has_its_own_test():
             Status.OLD_SEQUENCE,
             Status.SEQUENCE_CONFLICT,
         ),
-        *(Status.STORE_FULL, Status.FLASH_FAILED, Status.NO_TRIGGER, Status.METHOD_NOT_ALLOWED, Status.BUSY),
+        *(
+            Status.TOO_MANY_PATCHES,
+            Status.STORE_FULL,
+            Status.FLASH_FAILED,
+            Status.NO_TRIGGER,
+            Status.METHOD_NOT_ALLOWED,
+            Status.BUSY,
+        ),
         *(Status.INCOMPLETE, Status.BAD_OPTION, Status.BAD_REQUEST),
         *(
             Status.CHECK_REGISTER,

@@ -192,7 +192,7 @@ def test_the_journal_remembers_so_many_patches_and_refuses_one_more(device):
         assert exchange.push(device, undo(3, patch_id=f"p{number}")) == Status.OK
 
     device.reboot()
-    assert exchange.push(device, install(2, patch_id="more")) == Status.STORE_FULL
+    assert exchange.push(device, install(2, patch_id="more")) == Status.TOO_MANY_PATCHES
     assert exchange.push(device, install(4, patch_id="p7")) == Status.OK
 
 
