@@ -19,6 +19,11 @@
 #define MICROPY_PERSISTENT_CODE_LOAD           (1)
 #define MICROPY_EMIT_THUMB                     (1)
 #define MICROPY_EMIT_INLINE_THUMB              (1)
+#if defined(__ARM_ARCH_6M__)
+// Without these the emitter makes ARMv7-M instructions, and FP ones.
+#define MICROPY_EMIT_THUMB_ARMV7M       (0)
+#define MICROPY_EMIT_INLINE_THUMB_FLOAT (0)
+#endif
 
 // The os module and open() exist and find nothing: there is no file system.
 #define MICROPY_VFS        (1)

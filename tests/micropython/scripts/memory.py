@@ -2,10 +2,10 @@ import gc
 
 kept = []
 for i in range(200):
-    kept.append(bytearray(300))
+    kept.append(bytearray(80))
     bytearray(2000)
 gc.collect()
-print(len(kept), gc.mem_free() > 20000)
+print(len(kept), gc.mem_free() > 10000)
 try:
     bytearray(1000000)
 except MemoryError:
