@@ -5,14 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from patchctl.board import board_names
+from patchctl.emulator import Machine
 
-from tests.micropython.firmware import Console
+from tests.micropython.firmware import Console, booted
 
+MACHINES: dict[str, tuple[Machine, object]] = {}
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.py"))
 
 
+@pytest.fixture
+def any_console(request: pytest.FixtureRequest) -> Console:
+    """A board at its first prompt; each board is booted once per test process."""
+    name = request.param
+    if name not in MACHINES:
+        machine = booted(name)
+        MACHINES[name] = machine, machine.snapshot()
+    machine, snapshot = MACHINES[name]
+    machine.restore(snapshot)
+    return Console(machine)
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_a_script_prints_what_is_expected(console: Console, script: Path) -> None:
+@pytest.mark.parametrize(
+    "any_console",
+    [pytest.param(name, marks=pytest.mark.xdist_group(f"{name}-micropython")) for name in board_names()],
+    indirect=True,
+)
+def test_a_script_prints_what_is_expected(any_console: Console, script: Path) -> None:
+    console = any_console
     printed, error = console.run_script(script.read_bytes())
     assert error == ""
     assert printed == script.with_suffix(".exp").read_text(encoding="utf-8")
