@@ -11,6 +11,7 @@
 #define ORIGINAL_BYTES_MAX 16U
 #define SAFE_ARGUMENTS_MAX 4U
 #define FLAG_METERED       1U
+#define FRAME_SHIFT        16U
 #define VERDICT_MASK       0x1fU
 #define CONTEXT_MASK       ((1U << HP_CONTEXT_REGISTERS) - 1U)
 #define COPY_TAIL_BYTES    8U ///< the jump back: one instruction and its literal
@@ -120,11 +121,13 @@ static hp_status_t check_program(hp_runtime_t *self, hp_span_t payload, const ui
     const uint32_t start     = hp_load_u32(record + HP_PROGRAM_CODE_OFFSET);
     const uint32_t bytes     = hp_load_u32(record + HP_PROGRAM_CODE_BYTES);
     const uint32_t stack     = hp_load_u32(record + HP_PROGRAM_STACK_BYTES);
+    const uint32_t flags     = hp_load_u32(record + HP_PROGRAM_FLAGS);
+    const uint32_t frame     = flags >> FRAME_SHIFT;
     hp_check_limits_t limits = {self->board->program_count_max, SECTION(payload, DATA).bytes, 0};
 
     if (start % HP_INSTRUCTION_BYTES != 0U || bytes % HP_INSTRUCTION_BYTES != 0U || bytes == 0U ||
         !hp_inside(start, bytes, 0, code.bytes) || stack % 8U != 0U || stack > HP_STACK_BYTES_MAX ||
-        hp_load_u32(record + HP_PROGRAM_FLAGS) > FLAG_METERED ||
+        (flags & ((1U << FRAME_SHIFT) - 1U)) > FLAG_METERED || frame % 8U != 0U || frame > stack ||
         !hp_inside(hp_load_u32(record + HP_PROGRAM_CERTIFICATE_OFFSET),
                    hp_load_u32(record + HP_PROGRAM_CERTIFICATE_BYTES), 0,
                    SECTION(payload, CERTIFICATE).bytes)) {

@@ -39,6 +39,7 @@ static bool snapshot(const hp_trigger_entry_t *entry, hp_arming_t *out)
             return false;
         }
         *out = entry->versions[(published & VERSION_BITS) - 1U];
+        hp_reads_done(); // the copy must be whole before `published` is looked at again
         if (hp_observe(&entry->published) == published) {
             return true;
         }
@@ -170,7 +171,8 @@ static void drop_stale_sites(hp_runtime_t *self, uint32_t patch_index, const uin
 hp_status_t hp_trigger_arm(hp_runtime_t *self, uint32_t patch_index, uint32_t slot)
 {
     const hp_record_t record = hp_store_record(self, patch_index);
-    hp_arming_t arming = {.payload_address = hp_store_slot_address(self, slot), .patch_index = patch_index};
+    hp_arming_t arming       = {
+        .payload_address = hp_store_slot_address(self, slot), .patch_index = patch_index, .slot = slot};
 
     arming.payload = self->port->memory(self->port->context, arming.payload_address, record.payload_bytes);
     if (arming.payload == NULL) {
@@ -218,6 +220,14 @@ static void give_back(hp_frame_t *frame, uint32_t value)
     frame->pc       = frame->lr;
 }
 
+/// Takes note that the firmware may now hold an address of the payload's data: the slot stays until the next reset.
+static void lend(hp_runtime_t *self, const hp_arming_t *arming)
+{
+    if (hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_DATA_BYTES) != 0U) {
+        __atomic_store_n(&self->journal.lent_slots[arming->slot], 1U, __ATOMIC_RELAXED);
+    }
+}
+
 /// The site's safe verdict. Admission checked that its redirect exists.
 static void be_safe(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_t *frame, hp_fault_t fault)
 {
@@ -230,6 +240,7 @@ static void be_safe(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_t *f
     if (site[HP_SITE_SAFE_VERDICT] == HP_VERDICT_RETURN) {
         give_back(frame, hp_load_u32(site + HP_SITE_SAFE_VALUE));
     } else if (site[HP_SITE_SAFE_VERDICT] == HP_VERDICT_REDIRECT) {
+        lend(self, arming);
         for (uint32_t index = 0; index < site[HP_SITE_SAFE_ARGUMENTS] && index < 4U; index++) {
             const uint32_t value = hp_load_u32(site + HP_SITE_SAFE_ARGUMENT0 + 4U * index);
             const bool pointer   = ((site[HP_SITE_SAFE_POINTERS] >> index) & 1U) != 0U;
@@ -271,8 +282,8 @@ static bool write_frame(hp_frame_t *frame, const uint32_t context[HP_CONTEXT_REG
 }
 
 /// Carries out `result`, a program's r0. HP_FAULT_VERDICT, with nothing done, if the site does not allow it.
-static hp_fault_t carry_out(const hp_arming_t *arming, const uint32_t *context, uint64_t result,
-                            hp_frame_t *frame, bool *changed)
+static hp_fault_t carry_out(hp_runtime_t *self, const hp_arming_t *arming, const uint32_t *context,
+                            uint64_t result, hp_frame_t *frame, bool *changed)
 {
     const uint8_t *site     = arming->payload + arming->site_offset;
     const uint32_t verdict  = (uint32_t)result;
@@ -284,6 +295,9 @@ static hp_fault_t carry_out(const hp_arming_t *arming, const uint32_t *context, 
     *changed = false;
     if (verdict > HP_VERDICT_SKIP || ((hp_load_u32(site + HP_SITE_LEGAL_VERDICTS) >> verdict) & 1U) == 0U) {
         return HP_FAULT_VERDICT;
+    }
+    if (verdict != HP_VERDICT_PASS && verdict != HP_VERDICT_SKIP) {
+        lend(self, arming);
     }
     switch ((hp_verdict_t)verdict) {
     case HP_VERDICT_PASS: break;
@@ -371,7 +385,7 @@ static hp_fault_t run_program(hp_runtime_t *self, hp_invocation_t *run)
         .code = section(arming, HP_PAYLOAD_HEADER_CODE_OFFSET) + hp_load_u32(record + HP_PROGRAM_CODE_OFFSET),
         .code_bytes  = hp_load_u32(record + HP_PROGRAM_CODE_BYTES),
         .fuel        = hp_load_u32(record + HP_PROGRAM_FUEL),
-        .frame_bytes = hp_load_u32(record + HP_PROGRAM_STACK_BYTES),
+        .frame_bytes = hp_load_u32(record + HP_PROGRAM_FLAGS) >> 16U,
         .helper_mask = helper_mask(arming),
         .helper      = hp_helper_call,
     };
@@ -403,13 +417,14 @@ static hp_fault_t serve(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_
         return fault;
     }
     run->arming = *arming;
+    run->level  = self->port->level(self->port->context);
     read_frame(frame, hp_load_u32(arming->payload + arming->site_offset + HP_SITE_ADDRESS), run->context);
     __atomic_store_n(&run->frame, frame, __ATOMIC_RELEASE);
     if (self->port->stack_room(self->port->context, frame) >= HP_RUN_STACK_BYTES) {
         fault = run_program(self, run);
     }
     if (fault == HP_FAULT_NONE) {
-        fault = carry_out(&run->arming, run->context, run->vm.registers[0], frame, changed);
+        fault = carry_out(self, &run->arming, run->context, run->vm.registers[0], frame, changed);
     }
     release(run);
     return fault;
@@ -433,13 +448,14 @@ bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame)
     return changed;
 }
 
-hp_frame_t *hp_fault_frame(hp_runtime_t *self, uint32_t stack_pointer)
+hp_frame_t *hp_fault_frame(hp_runtime_t *self, uint32_t stack_pointer, uint32_t level)
 {
     hp_frame_t *nearest = NULL;
 
     for (uint32_t index = 0; index < HP_INVOCATIONS_MAX; index++) {
-        hp_frame_t *frame = __atomic_load_n(&self->invocations[index].frame, __ATOMIC_ACQUIRE);
-        if (frame == NULL || (uint32_t)(uintptr_t)frame < stack_pointer) {
+        const hp_invocation_t *run = &self->invocations[index];
+        hp_frame_t *frame          = __atomic_load_n(&run->frame, __ATOMIC_ACQUIRE);
+        if (frame == NULL || run->level != level || (uint32_t)(uintptr_t)frame < stack_pointer) {
             continue;
         }
         if (nearest == NULL || (uint32_t)(uintptr_t)frame < (uint32_t)(uintptr_t)nearest) {

@@ -56,6 +56,7 @@ class SiteDescription:
     function: str
     verdicts: frozenset[Verdict]
     writable: tuple[str, ...] = ()
+    metered: bool = False  # fuel may end a run: the program may have no worst case
 
     @property
     def writable_registers(self) -> int:
@@ -129,7 +130,7 @@ class _Reader:
             about=self._text("about"),
             redirects=self._texts("redirects"),
             fuel=self._number("fuel", 0, FUEL_MAX) if self._has("fuel") else None,
-            site=self._part("site").site(),
+            site=self._part("site").site(has_fuel=self._has("fuel")),
             safe=self._part("safe").safe(),
             proof=self._part("proof").proof(folder) if self._has("proof") else Proof(),
         )
@@ -149,7 +150,7 @@ class _Reader:
             if name in patch.redirects[:index]:
                 raise self._wrong(f"redirect {name!r} is named twice", "leave one out")
 
-    def site(self) -> SiteDescription:
+    def site(self, *, has_fuel: bool) -> SiteDescription:
         names = self._texts("verdicts")
         site = SiteDescription(
             function=self._text("function"),
@@ -157,8 +158,11 @@ class _Reader:
             writable=tuple(
                 self._one_of(name, WRITABLE, "writable register") for name in self._texts("writable")
             ),
+            metered=self._flag("metered"),
         )
         self._end()
+        if site.metered and not has_fuel:
+            raise self._wrong("a metered site needs 'fuel'", "say how many instructions one run may execute")
         if not site.verdicts:
             raise self._wrong("no verdict is legal at the site", 'for instance verdicts = ["pass", "return"]')
         return site
@@ -234,6 +238,12 @@ class _Reader:
         value = self._take(key)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._wrong(f"{key!r} is a number from {low} to {high}", "see patches/README.md")
+        return value
+
+    def _flag(self, key: str) -> bool:
+        value = self._take(key, False)
+        if not isinstance(value, bool):
+            raise self._wrong(f"{key!r} is true or false", "see patches/README.md")
         return value
 
     def _part(self, key: str) -> _Reader:

@@ -13,7 +13,7 @@ from patchctl.binding import BoundPatch, bind
 from patchctl.board import Board
 from patchctl.contract import STACK_BYTES_MAX
 from patchctl.description import load_description
-from patchctl.errors import PatchRejected
+from patchctl.errors import InternalError, PatchRejected
 from patchctl.firmware import Firmware, load_firmware
 from patchctl.program import BuiltPatch, BuiltProgram, load_program
 from patchctl.source import compile_source
@@ -54,8 +54,9 @@ def _limits(patch: BoundPatch, board: Board) -> Limits:
         writable_registers=patch.site.writable_registers,
         redirect_count=len(patch.redirects),
         data_bytes=len(patch.program.data),
-        stack_bytes_max=min(STACK_BYTES_MAX, board.limits.arena_bytes),
+        stack_bytes_max=min(STACK_BYTES_MAX, board.limits.arena_bytes // board.limits.invocations // 8 * 8),
         instructions_max=board.limits.program_count_max,
+        metered=patch.description.site.metered,
     )
 
 
@@ -69,13 +70,23 @@ def _rejection(findings: tuple[Finding, ...]) -> PatchRejected:
 def _built(patch: BoundPatch, verified: VerifiedProgram, board: Board) -> BuiltPatch:
     description, program = patch.description, verified.program
     fuel = verified.worst_case_steps if description.fuel is None else description.fuel
+    if fuel is None:
+        raise InternalError("a metered patch has no fuel, though its description demands it")
+    built = BuiltProgram(
+        program.name,
+        program.code,
+        fuel,
+        verified.stack_bytes,
+        metered=verified.metered,
+        frame_bytes=verified.frame_bytes,
+    )
     return BuiltPatch(
         id=description.id,
         sequence=description.sequence,
         about=description.about,
         board=board.name,
         build_id=patch.build_id,
-        programs=(BuiltProgram(program.name, program.code, fuel, verified.stack_bytes),),
+        programs=(built,),
         sites=(patch.site,),
         redirects=patch.redirects,
         helpers=tuple(int(helper) for helper in verified.helpers),

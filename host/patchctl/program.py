@@ -18,6 +18,7 @@ from patchctl.elf import (
     FLAG_ALLOCATED,
     FLAG_WRITABLE,
     KIND_FUNCTION,
+    KIND_OBJECT,
     MACHINE_BPF,
     UNDEFINED,
     Elf,
@@ -45,7 +46,8 @@ class BuiltProgram:
     fuel: int
     stack_bytes: int
     certificate: bytes = b""
-    metered: bool = False
+    metered: bool = False  # it may need more than its fuel
+    frame_bytes: int = 0  # how far a call of a sub-program lowers r10
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +193,15 @@ class _Loader:
                 raise InputError("maps are not supported", where=self._elf.where, hint="leave them out")
             if section.flags & FLAG_WRITABLE and section.name.startswith((".data", ".bss")) and section.bytes:
                 raise InputError(
-                    "the patch has variables outside its function",
+                    f"the patch has variables outside its function: {self._variables(section)}",
                     where=self._elf.where,
                     hint="make them const, or local: a patch keeps no state between runs",
                 )
+
+    def _variables(self, section: Section) -> str:
+        """The names in a section, as an author knows them."""
+        named = [s.name for s in self._elf.symbols if s.section == section.index and s.kind == KIND_OBJECT]
+        return ", ".join(repr(name) for name in named if name) or f"section {section.name!r}"
 
     def _entry_name(self) -> str:
         entry = self._code_sections[0]
@@ -209,7 +216,7 @@ class _Loader:
             raise InputError(
                 f"the object holds {len(names)} patch functions",
                 where=self._elf.where,
-                hint="one HP_PATCH in a patch; other functions are HP_INLINE",
+                hint="one HP_PATCH in a patch; other functions are static",
             )
         return names[0].name
 

@@ -45,8 +45,11 @@ def test_program_is_accepted_with_its_exact_worst_case(name):
     report = verdict_on(case)
 
     assert [finding.says for finding in report.findings] == []
-    assert report.program.worst_case_steps == case["proves"]["steps"]
-    assert report.program.stack_bytes == case["proves"]["stack_bytes"]
+    proves = case["proves"]
+    assert report.program.metered == proves.get("metered", False)
+    assert report.program.worst_case_steps == proves.get("steps")
+    assert report.program.stack_bytes == proves["stack_bytes"]
+    assert report.program.frame_bytes == proves.get("frame_bytes", 0)
 
 
 @pytest.mark.parametrize("name", REJECTED)

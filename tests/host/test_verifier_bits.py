@@ -1,6 +1,7 @@
 """The value domain holds every number it should: all sets of four bits, and random ones of eight."""
 
 import itertools
+import math
 import random
 
 import pytest
@@ -8,12 +9,13 @@ from patchctl.verifier.bits import Bits, anything, calculate, exactly, join, mee
 from patchctl.verifier.compare import OPPOSITE, assume
 
 SMALL = 4
-OPERATIONS = ["add", "sub", "mul", "div", "mod", "and", "or", "xor", "lsh", "rsh", "arsh"]
+OPERATIONS = ["add", "sub", "mul", "div", "mod", "and", "or", "xor", "lsh", "rsh", "arsh", "sdiv", "smod"]
 
 
 def expected(name, width, a, b):
     """RFC 9669 4.1, written without the code under test."""
     signed = a - (1 << width) if a >> (width - 1) else a
+    divisor = b - (1 << width) if b >> (width - 1) else b
     plain = {
         "add": lambda: a + b,
         "sub": lambda: a - b,
@@ -26,6 +28,8 @@ def expected(name, width, a, b):
         "lsh": lambda: a << (b % width),
         "rsh": lambda: a >> (b % width),
         "arsh": lambda: signed >> (b % width),
+        "sdiv": lambda: int(signed / divisor) if b else 0,
+        "smod": lambda: int(math.fmod(signed, divisor)) if b else a,
     }
     return plain[name]() % (1 << width)
 

@@ -14,6 +14,7 @@ from patchctl.errors import InputError
 from patchctl.isa import Instruction, decode, encode
 from patchctl.reference import Region, Space, run
 from patchctl.verifier import Limits, verify
+from patchctl.verifier.paths import STEPS_MAX
 
 STACK_AT, CONTEXT_AT, READABLE_AT = 0x2000_1000, 0x2000_8000, 0x2001_0000
 LIMITS = Limits(frozenset({Verdict.PASS, Verdict.RETURN}))
@@ -95,6 +96,53 @@ def random_program(seed):
     return "\n".join([*lines, "end:", "r0 = 0", "exit"])
 
 
+def call(source, label):
+    """A call with numbers, or with a buffer of the caller and an index; the result may be tested."""
+    if source.random() < 0.5:
+        arguments = ["r1 = r10", f"r1 += {-source.choice([8, 16, 64])}", "r2 = r8"]
+    else:
+        arguments = ["r1 = r8", "r2 = r9"]
+    return [*arguments, f"call s{label}", *source.choice([[], ["r8 = r0"], ["r8 = r0", "r8 &= 7"]])]
+
+
+def sub_program(source, label, count):
+    """r2 to r5 are numbers; r1 may be a buffer. Later ones may be called."""
+    lines = [f"s{label}:", "r8 = r2", "r3 = r2", "r4 = 3", "r5 = r2", "r9 = 1", "r6 = r1"]
+    for _ in range(source.randrange(1, 5)):
+        lines += source.choice([arithmetic, narrow, access_own, access_given, guard_local, spill])(source)
+        lines = [line.replace("goto end", f"goto e{label}") for line in lines]
+    if label + 1 < count and source.random() < 0.6:
+        lines += ["r8 = r2", *call(source, source.randrange(label + 1, count))]
+    return [*lines, f"e{label}:", f"r0 = {source.choice(['r8', 'r9', '5'])}", "exit"]
+
+
+def access_own(source):
+    return ["r7 = r10", f"r7 += {-source.choice([8, 16, 40])}", "r7 += r8", "*(u8 *)(r7 + 0) = 3"]
+
+
+def access_given(source):
+    return ["r7 = r6", f"r7 += {source.choice(['r3', 'r5', '0', '7'])}", "*(u8 *)(r7 + 0) = 9"]
+
+
+def guard_local(source):
+    return [f"if r{source.choice([2, 3, 5])} {source.choice(TESTS)} {number(source)} goto end", "r8 = r2"]
+
+
+def program_with_sub_programs(seed):
+    source = random.Random(seed)
+    count = source.randrange(1, 4)
+    lines = ["r8 = *(u32 *)(r1 + 0)", "r9 = *(u32 *)(r1 + 4)", "r8 &= 63", "r9 &= 31"]
+    for index in range(source.randrange(1, 4)):
+        asked = call(source, source.randrange(count))
+        if source.random() < 0.4:
+            rounds = source.randrange(1, 9)
+            asked = ["r7 = 0", f"l{index}:", *asked, "r7 += 1", f"if r7 < {rounds} goto l{index}"]
+        lines += ["*(u64 *)(r10 - 8) = r9", *asked, "r9 = *(u64 *)(r10 - 8)", "r9 &= 63"]
+    lines += ["r1 = r10", f"r1 += {-source.choice([8, 64])}", "r1 += r9", "*(u8 *)(r1 + 0) = 1"]
+    behind = [line for label in range(count) for line in sub_program(source, label, count)]
+    return "\n".join([*lines, "r0 = 0", "exit", *behind])
+
+
 def contexts(source):
     for index in range(24):
         pick = (lambda: source.choice(EXTREMES)) if index % 2 else (lambda: source.getrandbits(32))
@@ -102,11 +150,11 @@ def contexts(source):
         yield b"".join(word.to_bytes(4, "little") for word in few) + bytes(CONTEXT_BYTES - 16)
 
 
-def outcome_of(code, stack_bytes, fuel, context):
+def outcome_of(code, stack_bytes, fuel, context, frame_bytes=0):
     space = Space(
         stack=Region(STACK_AT, bytearray(stack_bytes)), context=Region(CONTEXT_AT, bytearray(context))
     )
-    return run(code, space, fuel=fuel)
+    return run(code, space, fuel=fuel, frame_bytes=frame_bytes)
 
 
 @pytest.mark.parametrize("batch", range(8))
@@ -124,6 +172,81 @@ def test_accepted_program_keeps_its_promises(batch):
             assert end.registers[0] & 0xFFFFFFFF == Verdict.PASS
 
     assert accepted >= 10
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_accepted_program_with_sub_programs_keeps_its_promises(batch):
+    accepted = with_frames = 0
+    for seed in range(batch * 100, batch * 100 + 100):
+        code = encode(assemble(program_with_sub_programs(seed)))
+        program = verify(BoundProgram("random", "random", code, b"", {}), LIMITS).program
+        if program is None:
+            continue
+        accepted += 1
+        with_frames += program.frame_bytes > 0
+        for context in contexts(random.Random(seed)):
+            end = outcome_of(
+                code, program.stack_bytes, program.worst_case_steps, context, program.frame_bytes
+            )
+            assert end.fault is Fault.NONE, (seed, end, context.hex())
+            assert end.registers[0] & 0xFFFFFFFF == Verdict.PASS
+
+    assert accepted >= 10
+    assert with_frames >= 10
+
+
+METERED = """
+r3 = *(u32 *)(r1 + 0)
+r4 = *(u32 *)(r1 + 4)
+again:
+{body}
+if r3 != r4 goto again
+r0 = 0
+exit
+"""
+
+
+def test_accepted_metered_program_ends_well_or_by_its_fuel():
+    limits = Limits(LIMITS.verdicts, metered=True)
+    accepted = ended = 0
+    for seed in range(120):
+        source = random.Random(seed)
+        kinds = [arithmetic, narrow, move, access, spill]
+        body = [line for _ in range(source.randrange(1, 5)) for line in source.choice(kinds)(source)]
+        code = encode(assemble(METERED.format(body="\n".join(["r2 = 1", "r5 = 2", *body]))))
+        program = verify(BoundProgram("random", "random", code, b"", {}), limits).program
+        if program is None or not program.metered:
+            continue
+        accepted += 1
+        for context in contexts(random.Random(seed)):
+            end = outcome_of(code, program.stack_bytes, 300, context)
+            assert end.fault in (Fault.NONE, Fault.FUEL), (seed, end, context.hex())
+            ended += end.fault is Fault.NONE
+
+    assert accepted >= 10
+    assert ended >= 10
+
+
+@pytest.mark.parametrize("body", ["r4 += 1", "r4 += 3\nr5 = r4\nr5 *= r3", "r3 = *(u32 *)(r3 + 0)"])
+def test_a_loop_without_an_end_is_refused_after_a_known_effort(body):
+    code = encode(assemble(METERED.format(body=body)))
+
+    report = verify(BoundProgram("loop", "loop", code, b"", {}), LIMITS)
+
+    assert [finding.kind for finding in report.findings] == ["loop"]
+    assert "metered" in report.findings[0].hint
+    assert report.steps_analyzed < 10_000
+
+
+def test_nested_loops_without_an_end_exhaust_no_more_than_the_budget():
+    inner = "r5 = 0\ninner:\nr5 += 1\nif r5 != 1000 goto inner\nr4 += 1"
+    code = encode(assemble(METERED.format(body=inner)))
+
+    report = verify(BoundProgram("loop", "loop", code, b"", {}), LIMITS)
+
+    assert {finding.kind for finding in report.findings} == {"loop"}
+    assert "steps had been analyzed" in report.findings[0].known
+    assert report.steps_analyzed < 2 * STEPS_MAX
 
 
 def test_worst_case_of_a_loop_is_reached_and_not_exceeded():

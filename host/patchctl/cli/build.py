@@ -13,11 +13,14 @@ import typer
 
 from patchctl.board import load_board
 from patchctl.cli.options import BoardName, Compiler, FirmwareFile, reporter_of, undo_path
+from patchctl.cli.report import Reporter
+from patchctl.description import Description
 from patchctl.errors import InputError, PatchRejected
 from patchctl.firmware import load_firmware
 from patchctl.package.envelope import seal_patch
 from patchctl.package.signing import load_signing_key
 from patchctl.pipeline import build_patch, verify_patch
+from patchctl.verifier import Report
 
 Folder = Annotated[
     Path, typer.Argument(metavar="PATCH_FOLDER", help="The folder with patch.c and patch.toml.")
@@ -78,12 +81,29 @@ def verify(
     if report.program is None:
         count = len(report.findings)
         raise PatchRejected(f"rejected: {count} finding{'' if count == 1 else 's'}", where=str(folder))
-    steps, stack = report.program.worst_case_steps, report.program.stack_bytes
+    _tell_verified(reporter, report, verification.patch.description)
+
+
+def _tell_verified(reporter: Reporter, report: Report, patch: Description) -> None:
+    """Worst case and stack of an accepted patch; of a metered one its fuel, and the loops without an end."""
+    program = report.program
+    if program is None:
+        return
     reporter.event(
-        "verified", worst_case_steps=steps, stack_bytes=stack, steps_analyzed=report.steps_analyzed
+        "verified",
+        metered=program.metered,
+        worst_case_steps=program.worst_case_steps,
+        fuel=program.worst_case_steps if patch.fuel is None else patch.fuel,
+        stack_bytes=program.stack_bytes,
+        steps_analyzed=report.steps_analyzed,
     )
+    for loop in program.unbounded:
+        reporter.say(f"{loop.where}: metered: {loop.says}: {loop.known}")
+    bound = f"at most {program.worst_case_steps} instructions"
+    if program.metered:
+        bound = f"metered: no worst case; at most {patch.fuel} instructions by fuel"
     reporter.say(
-        f"{folder}: accepted; at most {steps} instructions and {stack} bytes of stack in one run"
+        f"{patch.folder}: accepted; {bound} and {program.stack_bytes} bytes of stack in one run"
         f" ({report.steps_analyzed} steps analyzed)"
     )
 

@@ -43,6 +43,7 @@ from patchctl.program import (
 )
 
 FLAG_METERED = 1
+FRAME_SHIFT = 16  # the program record's flags above this bit: frame_bytes
 COPY_ALIGNMENT = 4
 ORIGINAL_BYTES_MAX = 16
 SAFE_ARGUMENTS_MAX = 4
@@ -94,7 +95,7 @@ def _fill_sections(patch: BuiltPatch | Payload) -> dict[str, bytes]:
         certificate_offset = len(certificates) if program.certificate else 0
         record = Program(
             *(len(code), len(program.code), program.fuel, program.stack_bytes),
-            *(certificate_offset, len(program.certificate), FLAG_METERED if program.metered else 0),
+            *(certificate_offset, len(program.certificate), _flags(program)),
         )
         programs += record.pack()
         code += program.code
@@ -113,6 +114,10 @@ def _fill_sections(patch: BuiltPatch | Payload) -> dict[str, bytes]:
         "data": patch.data,
         "certificate": bytes(certificates),
     }
+
+
+def _flags(program: BuiltProgram) -> int:
+    return program.frame_bytes << FRAME_SHIFT | (FLAG_METERED if program.metered else 0)
 
 
 def _site_record(site: BuiltSite, copy_offset: int) -> Site:
@@ -195,7 +200,9 @@ def _read_program(record: Program, sections: dict[str, bytes]) -> BuiltProgram:
     _require(record.code_offset % INSTRUCTION_BYTES == 0, "programs")
     _require(record.code_bytes % INSTRUCTION_BYTES == 0 and record.code_bytes > 0, "programs")
     _require(record.stack_bytes % 8 == 0 and record.stack_bytes <= STACK_BYTES_MAX, "programs")
-    _require(record.flags in (0, FLAG_METERED), "programs")
+    frame_bytes, marks = record.flags >> FRAME_SHIFT, record.flags & ((1 << FRAME_SHIFT) - 1)
+    _require(marks in (0, FLAG_METERED), "programs")
+    _require(frame_bytes % 8 == 0 and frame_bytes <= record.stack_bytes, "programs")
     return BuiltProgram(
         name="",
         code=_slice(sections["code"], record.code_offset, record.code_bytes, "programs"),
@@ -204,7 +211,8 @@ def _read_program(record: Program, sections: dict[str, bytes]) -> BuiltProgram:
         certificate=_slice(
             sections["certificate"], record.certificate_offset, record.certificate_bytes, "programs"
         ),
-        metered=record.flags == FLAG_METERED,
+        metered=marks == FLAG_METERED,
+        frame_bytes=frame_bytes,
     )
 
 

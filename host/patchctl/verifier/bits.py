@@ -151,7 +151,7 @@ def within(inner: Bits, outer: Bits) -> bool:
 
 
 def calculate(name: str, width: int, first: Bits, second: Bits) -> Bits:
-    """`first` `name` `second` modulo 2^width, as RFC 9669 4.1 defines it; unsigned div and mod."""
+    """`first` `name` `second` modulo 2^width, as in RFC 9669 4.1; sdiv and smod are the signed ones."""
     if first.is_constant and second.is_constant:
         return exactly(width, _CONSTANT[name](width, first.known, second.known))
     result = tighten(width, _OPERATIONS[name](width, first, second))
@@ -304,6 +304,49 @@ def _mod(width: int, first: Bits, second: Bits) -> Bits:
     return _bounded(width, 0, mask, (0, min(first.high, second.high - 1)))
 
 
+def _magnitude(low: int, high: int) -> int:
+    return max(abs(low), abs(high))
+
+
+def _sdiv(width: int, first: Bits, second: Bits) -> Bits:
+    """Towards zero; n / 0 is 0. The least number over -1 is itself, which only the whole range holds."""
+    every = anything(width)
+    if first.signed_low == every.signed_low and second.signed_low <= -1 <= second.signed_high:
+        return every
+    if second.signed_low > 0:
+        corners = [
+            _quotient(number, divisor)
+            for number in (first.signed_low, first.signed_high)
+            for divisor in (second.signed_low, second.signed_high)
+        ]
+        return _bounded(width, 0, every.unknown, None, (min(corners), max(corners)))
+    largest = _magnitude(first.signed_low, first.signed_high)
+    return _bounded(width, 0, every.unknown, None, (-largest, min(largest, every.signed_high)))
+
+
+def _smod(width: int, first: Bits, second: Bits) -> Bits:
+    """The sign is that of `first`, whose magnitude is never exceeded; n % 0 is n."""
+    low, high = min(first.signed_low, 0), max(first.signed_high, 0)
+    if not second.signed_low <= 0 <= second.signed_high:
+        below = _magnitude(second.signed_low, second.signed_high) - 1
+        low, high = max(low, -below), min(high, below)
+    return _bounded(width, 0, anything(width).unknown, None, (low, high))
+
+
+def _quotient(number: int, divisor: int) -> int:
+    quotient = abs(number) // abs(divisor) if divisor else 0
+    return quotient if (number < 0) == (divisor < 0) else -quotient
+
+
+def _signed_constant(name: str) -> Callable[[int, int, int], int]:
+    def result(width: int, a: int, b: int) -> int:
+        number, divisor = to_signed(width, a), to_signed(width, b)
+        quotient = _quotient(number, divisor)
+        return quotient if name == "sdiv" else number - divisor * quotient
+
+    return result
+
+
 _OPERATIONS: Mapping[str, Callable[[int, Bits, Bits], Bits]] = {
     "add": _add,
     "sub": _sub,
@@ -316,6 +359,8 @@ _OPERATIONS: Mapping[str, Callable[[int, Bits, Bits], Bits]] = {
     "arsh": _arsh,
     "div": _div,
     "mod": _mod,
+    "sdiv": _sdiv,
+    "smod": _smod,
 }
 _CONSTANT: Mapping[str, Callable[[int, int, int], int]] = {
     "add": lambda _, a, b: a + b,
@@ -329,4 +374,6 @@ _CONSTANT: Mapping[str, Callable[[int, int, int], int]] = {
     "arsh": lambda width, a, b: to_signed(width, a) >> (b % width),
     "div": lambda _, a, b: a // b if b else 0,
     "mod": lambda _, a, b: a % b if b else a,
+    "sdiv": _signed_constant("sdiv"),
+    "smod": _signed_constant("smod"),
 }

@@ -1,8 +1,9 @@
 """Stop 5 of 12. Blocks and loops of a program.
 
-Takes its instructions; gives basic blocks, each with its successors, in an order that visits a loop's head
-before its body, and the loops. A jump out of the program, off its end or into the middle of a wide load is a
-Finding, and so is a loop with two entries. Next: host/patchctl/verifier/analyze.py
+Takes its instructions; gives, for the program and for each sub-program, basic blocks, each with its
+successors, in an order that visits a loop's head before its body, and the loops. A jump out of the program,
+off its end or into the middle of a wide load is a Finding, and so is a loop with two entries.
+Next: host/patchctl/verifier/paths.py
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from patchctl.contract import Op
-from patchctl.isa import Instruction
+from patchctl.contract import STACK_BYTES_MAX, Op
+from patchctl.isa import FRAME_POINTER, Instruction, written_registers
 from patchctl.verifier.findings import Finding
 
 
@@ -54,11 +55,39 @@ class Flow:
         return min(holders, key=lambda loop: len(loop.blocks), default=None)
 
 
-def build_flow(instructions: Sequence[Instruction]) -> Flow:
-    """The program's control flow; FlowError if it has none."""
+def build_flows(instructions: Sequence[Instruction]) -> Mapping[int, Flow]:
+    """The control flow of the program, at 0, and of each sub-program; FlowError if one has none."""
     slots = dict(_numbered(instructions))
-    blocks = _blocks(slots)
-    order = _reverse_post_order(blocks)
+    entries = {0} | {call_target(slot, i) for slot, i in slots.items() if i.is_local_call}
+    blocks = _blocks(slots, entries)
+    return {entry: _flow(blocks, entry) for entry in sorted(entries)}
+
+
+def frame_estimate(instructions: Sequence[Instruction]) -> int:
+    """How deep below r10 the code reaches by constants, in words of 8 bytes; 0 if it has no sub-programs."""
+    if not any(instruction.is_local_call for instruction in instructions):
+        return 0
+    deepest = 0
+    bases: set[int] = set()  # registers that hold r10
+    for i in instructions:
+        if i.op is Op.ADD64_IMM and i.dst in bases:
+            deepest = max(deepest, -i.imm)
+        holder = i.src if i.op.name.startswith("LDX") else i.dst
+        if holder == FRAME_POINTER:
+            deepest = max(deepest, -i.offset)
+        bases -= written_registers(i)
+        if i.op is Op.MOV64_REG and i.src == FRAME_POINTER:
+            bases.add(i.dst)
+    return (min(deepest, STACK_BYTES_MAX) + 7) // 8 * 8
+
+
+def call_target(slot: int, call: Instruction) -> int:
+    """Where the sub-program starts that the call at `slot` enters."""
+    return slot + call.slots + call.imm
+
+
+def _flow(blocks: Mapping[int, Block], entry: int) -> Flow:
+    order = _reverse_post_order(blocks, entry)
     return Flow(blocks, order, _loops(blocks, order))
 
 
@@ -70,9 +99,8 @@ def _numbered(instructions: Sequence[Instruction]) -> Iterator[tuple[int, Instru
 
 
 def _ends_block(instruction: Instruction) -> bool:
-    """Whether it is exit or a jump, be it only to the next instruction."""
-    is_call = instruction.op is Op.CALL
-    return instruction.op is Op.EXIT or (instruction.jump_slots is not None and not is_call)
+    """Whether it is exit, a jump, be it only to the next instruction, or a call of a sub-program."""
+    return instruction.op is Op.EXIT or instruction.jump_slots is not None
 
 
 def _targets(slot: int, instruction: Instruction) -> tuple[int, ...]:
@@ -87,11 +115,12 @@ def _targets(slot: int, instruction: Instruction) -> tuple[int, ...]:
     return (behind + instruction.jump_slots, behind)
 
 
-def _blocks(slots: Mapping[int, Instruction]) -> Mapping[int, Block]:
-    heads = {0}
+def _blocks(slots: Mapping[int, Instruction], entries: set[int]) -> Mapping[int, Block]:
+    heads = set(entries)
     for slot, instruction in slots.items():
         targets = _targets(slot, instruction)
-        for target in targets:
+        called = (call_target(slot, instruction),) if instruction.is_local_call else ()
+        for target in (*targets, *called):
             if target not in slots:
                 raise FlowError(_astray(slot, instruction, target))
         if _ends_block(instruction):
@@ -117,9 +146,9 @@ def _block(head: int, heads: set[int], slots: Mapping[int, Instruction]) -> Bloc
             return Block(head, tuple(body), targets)
 
 
-def _reverse_post_order(blocks: Mapping[int, Block]) -> tuple[int, ...]:
-    seen, finished = {0}, []
-    path = [(0, iter(blocks[0].successors))]
+def _reverse_post_order(blocks: Mapping[int, Block], entry: int) -> tuple[int, ...]:
+    seen, finished = {entry}, []
+    path = [(entry, iter(blocks[entry].successors))]
     while path:
         head, successors = path[-1]
         following = next((s for s in successors if s not in seen), None)

@@ -21,3 +21,4 @@ class Limits:
     data_bytes: int = 0
     stack_bytes_max: int = STACK_BYTES_MAX
     instructions_max: int = 512
+    metered: bool = False  # whether a program without a worst case may run, as long as its fuel lasts

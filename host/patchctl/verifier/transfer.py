@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from patchctl.contract import CONTEXT_BYTES, STACK_BYTES_MAX, Helper, Op
 from patchctl.description import REGISTERS
-from patchctl.isa import SOURCE_DATA, Instruction, written_registers
+from patchctl.isa import COMPARE_EXCHANGE, SOURCE_DATA, Instruction, written_registers
 from patchctl.verifier.findings import Finding
 from patchctl.verifier.limits import Limits
 from patchctl.verifier.state import State
@@ -36,11 +36,14 @@ Rule = Callable[["Transfer", int, Instruction, State], None]
 class Transfer:
     """The rules for one program. Collects findings, helpers used, and how deep the stack was touched."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, frame_bytes: int) -> None:
         self._limits = limits
         self._found: dict[tuple[int, str], Finding] = {}
         self._deepest = STACK_BYTES_MAX
         self.helpers: set[Helper] = set()
+        self._frame_bytes = frame_bytes
+        self.functions: list[int] = []  # slots of the function that is followed, last, and of its callers
+        self.frames: dict[int, int] = {}  # by that slot: how much of its own stack it uses
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -51,6 +54,20 @@ class Transfer:
     def stack_bytes(self) -> int:
         """How much stack the program uses, in whole words of 8 bytes."""
         return (STACK_BYTES_MAX - self._deepest + 7) // 8 * 8
+
+    def reach(self, low: int) -> None:
+        """The stack is needed down to `low`."""
+        self._deepest = min(self._deepest, low)
+
+    def touch(self, low: int, state: State) -> None:
+        """The stack is used down to `low`: by the function that is followed, or for a caller's variable."""
+        self.reach(low)
+        depth = state.depth
+        if low >= STACK_BYTES_MAX - depth * self._frame_bytes and self._frame_bytes:
+            depth = (STACK_BYTES_MAX - 1 - low) // self._frame_bytes
+        owner = self.functions[depth]
+        used = STACK_BYTES_MAX - depth * self._frame_bytes - low
+        self.frames[owner] = max(used, self.frames.get(owner, 0))
 
     def report(self, finding: Finding) -> None:
         """Keep the first finding of its kind at its instruction."""
@@ -99,17 +116,18 @@ class Transfer:
         old = self.read(at, i.dst, i, state)
         if name == "neg":
             state.registers[i.dst] = calculate("sub", is_wide, constant(0), old)
-        elif i.offset:  # signed division
-            self.operand(at, i, state, width)
-            state.registers[i.dst] = unknown(width)
         else:
+            name = f"s{name}" if i.offset else name  # signed division
             state.registers[i.dst] = calculate(name, is_wide, old, self.operand(at, i, state, width))
 
     def swap(self, at: int, i: Instruction, state: State) -> None:
         old = self.read(at, i.dst, i, state)
-        keeps_order = i.op is Op.TO_LE and old.region is None
-        mask = constant(2**i.imm - 1)
-        state.registers[i.dst] = calculate("and", True, old, mask) if keeps_order else unknown(i.imm)
+        if old.region is not None:
+            state.registers[i.dst] = unknown(i.imm)
+        elif i.op is Op.TO_LE:
+            state.registers[i.dst] = calculate("and", True, old, constant(2**i.imm - 1))
+        else:
+            state.registers[i.dst] = _swapped(old, i.imm)
 
     def wide_constant(self, at: int, i: Instruction, state: State) -> None:
         if i.src == 0:
@@ -125,8 +143,8 @@ class Transfer:
     def load(self, at: int, i: Instruction, state: State) -> None:
         size, signed = _size(i), i.op.name.startswith("LDXS")
         pointer = self.read(at, i.src, i, state)
-        value = unknown() if signed else unknown(8 * size)
-        if pointer.region is not None and self._inside(at, i, pointer, size, "read"):
+        value = sign_extended(unknown(8 * size), 8 * size, True) if signed else unknown(8 * size)
+        if pointer.region is not None and self._inside(at, i, pointer, size, "read", state):
             kept = state.slots.get(pointer.whole.signed_low + i.offset) if pointer.is_constant else None
             if pointer.region is Region.STACK and kept and kept[0] == size and not signed:
                 value = kept[1]
@@ -137,7 +155,7 @@ class Transfer:
         pointer = self.read(at, i.dst, i, state)
         is_register = i.op.name.startswith("STX")
         value = self.read(at, i.src, i, state) if is_register else constant(i.imm & (2**64 - 1))
-        if not self._inside(at, i, pointer, size, "write"):
+        if not self._inside(at, i, pointer, size, "write", state):
             return
         if pointer.region is Region.CONTEXT:
             self._check_context_write(at, i, pointer, value)
@@ -161,17 +179,19 @@ class Transfer:
     def atomic(self, at: int, i: Instruction, state: State) -> None:
         size = _size(i)
         pointer = self.read(at, i.dst, i, state)
-        self.read(at, i.src, i, state)
-        if self._inside(at, i, pointer, size, "write"):
+        value = self.read(at, i.src, i, state)
+        if i.imm == COMPARE_EXCHANGE:
+            self.read(at, 0, i, state)
+        if self._inside(at, i, pointer, size, "write", state):
             if pointer.region is Region.STACK:
                 low, high = pointer.whole.signed_low + i.offset, pointer.whole.signed_high + i.offset
                 state.forget_slots(low, high + size)
             else:
-                self._check_context_write(at, i, pointer, unknown())
+                self._check_context_write(at, i, pointer, value)
         for register in written_registers(i):
             state.registers[register] = unknown(8 * size)
 
-    def _inside(self, at: int, i: Instruction, pointer: Value, size: int, verb: str) -> bool:
+    def _inside(self, at: int, i: Instruction, pointer: Value, size: int, verb: str, state: State) -> bool:
         """Whether the access lies inside its region; a finding if not."""
         region = pointer.region
         if region is None or (region is Region.DATA and verb == "write"):
@@ -193,7 +213,7 @@ class Transfer:
             self.report(_leaves(at, i, region, (low, high), size, room, verb))
             return False
         if region is Region.STACK:
-            self._deepest = min(self._deepest, low)
+            self.touch(low, state)
         return region is not Region.CONTEXT or self._is_context_word(at, i, pointer, size)
 
     def _room(self, region: Region) -> int:
@@ -249,15 +269,30 @@ class Transfer:
     # ---------------------------------------------------------------------------- calls
 
     def call(self, at: int, i: Instruction, state: State) -> None:
-        if i.op is Op.CALL and i.src == 0 and i.imm == Helper.FW_READ:
+        """A helper, by number or through a register."""
+        value = self.read(at, i.dst, i, state) if i.op is Op.CALLX else constant(i.imm & (2**64 - 1))
+        if value.region is None and value.is_constant and value.whole.known == Helper.FW_READ:
             self.helpers.add(Helper.FW_READ)
             self._firmware_read(at, i, state)
+        elif value.region is None and value.is_constant:
+            says = f"a call of helper {value.whole.signed_low}, which does not exist"
+            self.report(Finding(at, "call", says, instruction=str(i)))
         else:
-            says = f"a call of helper {i.imm}, which does not exist" if i.src == 0 else "a call of a function"
-            if i.op is Op.CALLX:
-                says = "a call through a pointer"
-            hint = "write the function with HP_INLINE" if i.src or i.op is Op.CALLX else ""
-            self.report(Finding(at, "call", says, hint=hint, instruction=str(i)))
+            self.report(
+                Finding(
+                    at,
+                    "call",
+                    "a call through a pointer, which may lead anywhere",
+                    known=f"r{i.dst} is {value.describe()}",
+                    needed="one helper's number",
+                    hint="choose between functions with if or switch",
+                    instruction=str(i),
+                )
+            )
+        self.after_call(state)
+
+    def after_call(self, state: State) -> None:
+        """What a call leaves of the registers when nothing is known of what it did."""
         state.registers[0] = unknown()
         for register in range(1, 6):
             state.registers[register] = None
@@ -283,7 +318,7 @@ class Transfer:
                 )
             )
             return
-        self._deepest = min(self._deepest, low)
+        self.touch(low, state)
         state.forget_slots(low, high)
 
 
@@ -291,6 +326,14 @@ def _size(i: Instruction) -> int:
     shape = _ACCESS.fullmatch(i.op.name)
     assert shape is not None  # _RULES sends nothing else here
     return _SIZES[shape["size"]]
+
+
+def _swapped(value: Value, width: int) -> Value:
+    """The low `width` bits of a number with their bytes in the opposite order."""
+    low = calculate("and", True, value, constant(2**width - 1))
+    if not low.is_constant:
+        return unknown(width)
+    return constant(int.from_bytes(low.whole.known.to_bytes(width // 8, "little"), "big"))
 
 
 def _leaves(

@@ -18,6 +18,7 @@ U32_MAX = 2**32 - 1
 U64_MAX = 2**64 - 1
 NEAR_BYTES = 2**16  # no region lies so near the end of the address space that this could wrap
 _I64_MAX = 2**63 - 1
+_ALIGNMENT = 7  # low bits that are worth keeping when bounds are given up
 
 ZERO = object()  # the root of constants: the number 0
 Root = object
@@ -270,6 +271,21 @@ def join(first: Value, second: Value, links: Links) -> Value | None:
     return Value(
         first.region, root, first.delta, b.join(first.whole, second.whole), b.join(first.half, second.half)
     )
+
+
+def widened(before: Value, after: Value) -> Value:
+    """Holds both, where `after` holds `before`: if it grew, all that fits its width and alignment."""
+    if within(after, before):
+        return after
+    whole = after.whole
+    is_word = after.region is None and whole.high <= U32_MAX and before.whole.high < U32_MAX
+    ceiling = U32_MAX if is_word else U64_MAX
+    kept = b.anything(64)._replace(
+        known=whole.known & _ALIGNMENT, unknown=ceiling & ~(_ALIGNMENT & ~whole.unknown), high=ceiling
+    )
+    made = _make(after.region, object(), 0, kept, b.anything(32))
+    assert made is not None  # not empty: it holds `after`
+    return made
 
 
 def within(inner: Value, outer: Value) -> bool:
