@@ -35,6 +35,8 @@ _NOW = ctypes.CFUNCTYPE(_U32)
 _ARM = ctypes.CFUNCTYPE(ctypes.c_int32, _U32, _U32, _U32)
 _DISARM = ctypes.CFUNCTYPE(None, _U32)
 
+_QUIET = ctypes.CFUNCTYPE(ctypes.c_bool, _U32, _U32)
+
 
 class _Callbacks(ctypes.Structure):
     _fields_ = [
@@ -46,6 +48,8 @@ class _Callbacks(ctypes.Structure):
         ("trigger_arm", _ARM),
         ("trigger_disarm", _DISARM),
         ("stack_room", _NOW),
+        ("level", _NOW),
+        ("quiet", _QUIET),
     ]
 
 
@@ -131,6 +135,8 @@ class NativeDevice:
     trigger_count: int = 6
     now_ms: int = 0
     stack_room: int = 4096
+    level: int = 0  # the exception that a hit is in
+    quiet: Callable[[int, int], bool] = lambda _address, _size: True  # nobody interrupted is inside
     during_run: Callable[[], None] = lambda: None  # called while a hit owns its record
     on_sent: Callable[[], None] = lambda: None  # called when the board wrote to the line
     outlives_failures: bool = False  # an operation that fails leaves the board running and later ones work
@@ -199,6 +205,8 @@ class NativeDevice:
             _ARM(self._arm),
             _DISARM(lambda index: self._disarm(index)),
             _NOW(self._room),
+            _NOW(lambda: self.level),
+            _QUIET(lambda address, size: self.quiet(address, size)),
         )
 
     def _change(self, operation, *arguments) -> int:
@@ -322,8 +330,8 @@ class NativeDevice:
         return bool(library().hp_fire(self._runtime, index, ctypes.byref(frame)))
 
     def fault_frame(self, stack_pointer: int) -> int:
-        """hp_fault_frame: the frame's address, or 0."""
-        return library().hp_fault_frame(self._runtime, _U32(stack_pointer & 0xFFFF_FFFF)) or 0
+        """hp_fault_frame at the current level: the frame's address, or 0."""
+        return library().hp_fault_frame(self._runtime, _U32(stack_pointer & 0xFFFF_FFFF), self.level) or 0
 
     def abort(self, frame: Frame) -> None:
         """hp_abort."""

@@ -57,6 +57,12 @@ static inline uint32_t hp_observe(const uint32_t *word)
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
+/// What was read before is not read later.
+static inline void hp_reads_done(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
 /// Writes a word that stands for everything written before.
 static inline void hp_publish(uint32_t *word, uint32_t value)
 {

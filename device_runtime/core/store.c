@@ -2,6 +2,7 @@
 /// Next: core/trigger.c
 #include "core/store.h"
 
+#include "core/atomic.h"
 #include "core/crypto.h"
 #include "core/sha256.h"
 
@@ -441,10 +442,26 @@ static uint32_t slots_taken(const hp_runtime_t *self)
     return taken;
 }
 
+/// Whether nobody can still be inside slot `slot`, whose patch was armed since reset and is no longer: no run is under way,
+/// the port knows that no displaced copy is, and no verdict may have handed out an address of its data.
+static bool is_left(const hp_runtime_t *self, uint32_t slot)
+{
+    for (uint32_t index = 0; index < HP_INVOCATIONS_MAX; index++) {
+        if (hp_observe(&self->invocations[index].claimed) != 0U) {
+            return false;
+        }
+    }
+    return __atomic_load_n(&self->journal.lent_slots[slot], __ATOMIC_RELAXED) == 0U &&
+           self->port->quiet(self->port->context, hp_store_slot_address(self, slot), self->board->slot_bytes);
+}
+
 /// Whether slot `slot` may be erased and written now.
 static bool is_free(const hp_runtime_t *self, uint32_t slot)
 {
-    return (((slots_taken(self) | self->journal.touched_slots) >> slot) & 1U) == 0U;
+    const bool taken   = ((slots_taken(self) >> slot) & 1U) != 0U;
+    const bool touched = ((self->journal.touched_slots >> slot) & 1U) != 0U;
+
+    return !taken && (!touched || is_left(self, slot));
 }
 
 uint32_t hp_store_slots_free(const hp_runtime_t *self)

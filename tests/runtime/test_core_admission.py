@@ -85,6 +85,9 @@ REFUSED = {
     "program of no bytes": (poke(PROGRAM_AT + 4, 0), Status.BAD_PAYLOAD),
     "stack not of eights": (poke(PROGRAM_AT + 12, 4), Status.BAD_PAYLOAD),
     "stack too large": (poke(PROGRAM_AT + 12, 520), Status.BAD_PAYLOAD),
+    "an unknown flag": (poke(PROGRAM_AT + 24, 2), Status.BAD_PAYLOAD),
+    "frame not of eights": (poke(PROGRAM_AT + 24, 4 << 16), Status.BAD_PAYLOAD),
+    "frame larger than the stack": (poke(PROGRAM_AT + 24, 72 << 16), Status.BAD_PAYLOAD),
     "program flags": (poke(PROGRAM_AT + 24, 2), Status.BAD_PAYLOAD),
     "certificate outside": (poke(PROGRAM_AT + 20, 8), Status.BAD_PAYLOAD),
     "odd site": (poke(SITE_AT, SITE + 1), Status.BAD_PAYLOAD),
@@ -142,6 +145,9 @@ TWINS = {
         built=patch(
             programs=(BuiltProgram("", containers.exit_with(0), fuel=1, stack_bytes=512, metered=True),)
         )
+    ),
+    "a frame as large as the stack": install(
+        built=patch(programs=(BuiltProgram("", containers.exit_with(0), 1, 64, frame_bytes=64),))
     ),
     "a certificate": install(
         built=patch(programs=(BuiltProgram("", containers.exit_with(0), 1, 8, certificate=b"proof"),))
@@ -393,7 +399,7 @@ def test_a_refusal_says_which_site_it_is_about(device):
     assert answer == {ReplyKey.STATUS: Status.SITE_BYTES, ReplyKey.DETAIL: SITE}
 
 
-def test_a_full_store_refuses_and_an_undo_makes_room_after_a_reset():
+def test_a_full_store_refuses_and_an_undo_makes_room_once_nobody_is_inside():
     device = containers.device(trigger_count=8)
     for number in range(9):
         address = TEXT[0] + 0x100 * number
@@ -402,8 +408,9 @@ def test_a_full_store_refuses_and_an_undo_makes_room_after_a_reset():
         last = install(2, built, patch_id=f"p{number}")
         assert exchange.push(device, last) == (Status.OK if number < 8 else Status.NO_TRIGGER)
         exchange.confirm(device, f"p{number}") if number < 8 else None
+    device.quiet = lambda address, size: False
     exchange.push(device, undo(3, patch_id="p0"))
 
     assert exchange.push(device, last) == Status.STORE_FULL
-    device.reboot()
+    device.quiet = lambda address, size: True
     assert exchange.push(device, last) == Status.OK

@@ -1,7 +1,7 @@
 """Stop 10 of 12. What survives: trials, confirmed patches, undone ones, and journals full of them."""
 
 import pytest
-from patchctl.contract import Counter, JournalRecord, PatchState, Status, Verdict
+from patchctl.contract import Counter, IdentityKey, JournalRecord, PatchState, Status, Verdict
 from patchctl.package import payload as payloads
 
 from tests.native import NativeDevice
@@ -174,15 +174,79 @@ def test_pages_are_erased_only_while_the_host_waits_for_the_last_answer(device):
         assert device.flash.read(device.board.stage_address, 4096) == b"\xff" * 4096
 
 
-def test_a_slot_that_ran_is_not_erased_before_a_reset(device):
+def test_a_slot_that_ran_is_erased_as_soon_as_its_patch_is_out(device):
     exchange.push(device, install())
+    device.fire(SITE, device.frame(SITE))
     exchange.push(device, undo())
-    device.now_ms += 5000
-    device.poll()
 
-    assert device.flash.erases[device.board.slots_address] == 0
-    device.reboot()
     assert device.flash.erases[device.board.slots_address] == 1
+    assert exchange.get(device, "hp/id")[IdentityKey.SLOTS_FREE] == 8
+
+
+def test_a_hundred_updates_in_one_boot_all_run(device):
+    values = []
+    for number in range(100):
+        built = patch(containers.exit_with(Verdict.RETURN, number))
+        assert exchange.push(device, install(2 * number, built)) == Status.OK
+        device.confirm("sample")
+        frame = device.frame(SITE)
+        device.fire(SITE, frame)
+        values.append(frame.r0_r3[0])
+
+    assert values == list(range(100))
+    device.reboot()
+    assert state(device) == (198, PatchState.UPDATED, True)
+
+
+def updates_until_full(device: NativeDevice, **changes: object) -> int:
+    """How many versions the board takes, each hit once and confirmed; 20 at most."""
+    for number in range(20):
+        if exchange.push(device, install(2 * number, patch(**changes))) != Status.OK:
+            return number
+        device.confirm("sample")
+        device.fire(SITE, device.frame(SITE))
+    return 20
+
+
+def test_slots_that_somebody_may_be_inside_wait(device):
+    device.quiet = lambda address, size: False
+    assert updates_until_full(device) == 8
+    device.quiet = lambda address, size: True
+    assert exchange.push(device, install(200)) == Status.OK
+
+
+def test_slots_wait_while_a_run_is_under_way(device):
+    exchange.push(device, install(0))
+    pushed = []
+
+    def update() -> None:
+        device.during_run = lambda: None
+        pushed.extend(exchange.push(device, install(2 * number)) for number in range(1, 9))
+
+    device.during_run = update
+    device.fire(SITE, device.frame(SITE))
+
+    assert pushed == [Status.OK] * 7 + [Status.STORE_FULL]
+    assert exchange.push(device, install(16)) == Status.OK
+
+
+LENDS = {
+    Verdict.PASS: False,
+    Verdict.SKIP: False,
+    Verdict.RETURN: True,
+    Verdict.REDIRECT: True,
+    Verdict.CHANGE: True,
+}
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("data", [b"", b"12345678"])
+def test_a_slot_whose_data_the_firmware_may_point_at_waits_for_a_reset(device, verdict, data):
+    lent = bool(data) and LENDS[verdict]
+
+    assert updates_until_full(device, code=containers.exit_with(verdict), data=data) == (8 if lent else 20)
+    device.reboot()
+    assert exchange.push(device, install(200)) == Status.OK
 
 
 def test_the_journal_remembers_so_many_patches_and_refuses_one_more(device):

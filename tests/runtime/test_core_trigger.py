@@ -233,6 +233,23 @@ def test_a_fault_belongs_to_the_nearest_run_above_the_faulting_stack():
     assert device.fault_frame(0) == 0
 
 
+def test_a_fault_of_a_handler_that_interrupted_a_run_is_not_the_run_s():
+    device = armed(ECHO_R0 + EXIT)
+    thread, handler = device.frame(SITE), device.frame(SITE)
+    found = []
+
+    def interrupt() -> None:
+        device.level = 15
+        found.append(device.fault_frame(0))
+        chain(device, [handler], lambda: found.append(device.fault_frame(0)))
+        device.level = 0
+        found.append(device.fault_frame(0))
+
+    chain(device, [thread], interrupt)
+
+    assert found == [0, ctypes.addressof(handler), ctypes.addressof(thread)]
+
+
 @pytest.mark.parametrize("safe", SAFE)
 def test_a_run_that_faulted_in_the_core_is_ended_by_its_safe_verdict_and_its_record_is_free(safe):
     device = armed(ECHO_R0 + EXIT, safe=SAFE[safe], data=b"12345678")

@@ -82,9 +82,10 @@ typedef struct hp_runtime_t hp_runtime_t;
 /// Touches flash: never. Re-entrant.
 bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame);
 
-/// The frame of the run that owns the processor fault taken at stack pointer `stack_pointer`: the claimed frame nearest
-/// above it, or NULL if no run is under way there. Called by the port's fault handler.
-hp_frame_t *hp_fault_frame(hp_runtime_t *self, uint32_t stack_pointer);
+/// The frame of the run that owns the processor fault taken at stack pointer `stack_pointer` and execution level `level`
+/// (port->level): of the runs at this level the claimed frame nearest above, or NULL if none is under way there: a handler
+/// that interrupted a run and faults is not the run. Called by the port's fault handler.
+hp_frame_t *hp_fault_frame(hp_runtime_t *self, uint32_t stack_pointer, uint32_t level);
 
 /// Ends the run of `frame` after a processor fault inside it: frees its record, writes the safe verdict into the frame.
 void hp_abort(hp_runtime_t *self, hp_frame_t *frame);

@@ -60,6 +60,15 @@ typedef struct hp_port_t {
 
     /// Bytes that the interrupted stack still has below the frame at `frame`. Called at a site, in any context.
     uint32_t (*stack_room)(void *context, const void *frame);
+
+    /// The number of the exception that is being handled (IPSR), 0 in a thread. Called at a site, in any context; a fault
+    /// belongs to a run only if it was taken at the same level.
+    uint32_t (*level)(void *context);
+
+    /// Whether nothing that management interrupted can go on among the `bytes` bytes from `address` on, nor is on its way
+    /// between a trap and hp_fire's record: then a slot there, disarmed before, may be erased. A port that cannot tell says
+    /// false, and the slot waits for a reset.
+    bool (*quiet)(void *context, uint32_t address, uint32_t bytes);
 } hp_port_t;
 
 #endif

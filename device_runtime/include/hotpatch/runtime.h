@@ -48,9 +48,10 @@ typedef struct hp_patch_t {
 typedef struct hp_journal_t {
     uint32_t start_address; ///< of the journal in force; 0: there is none
     uint32_t generation;
-    uint32_t end_address;   ///< where the next record goes
-    uint32_t touched_slots; ///< bit n: slot n held an armed patch since reset, so it may not be erased
-    bool tidy;              ///< no page is known to wait for its erase
+    uint32_t end_address;             ///< where the next record goes
+    uint32_t touched_slots;           ///< bit n: slot n held an armed patch since reset
+    uint8_t lent_slots[HP_SLOTS_MAX]; ///< 1: the firmware may keep a pointer into the slot's data until reset
+    bool tidy;                        ///< no page is known to wait for its erase
     uint32_t patch_count;
     hp_patch_t patches[HP_PATCHES_MAX];
 } hp_journal_t;
@@ -61,6 +62,7 @@ typedef struct hp_arming_t {
     uint32_t payload_address;
     uint32_t site_offset;
     uint32_t patch_index;
+    uint32_t slot;
 } hp_arming_t;
 
 /// One trigger. `published` names the version in force (low two bits: 0 none, 1, 2) and rises with each change, so that a
@@ -76,6 +78,7 @@ struct hp_frame_t;
 /// One run under way. `claimed` is taken first and given back last; `frame` is published when all else is set.
 typedef struct hp_invocation_t {
     uint32_t claimed;
+    uint32_t level; ///< port->level of the hit
     struct hp_frame_t *frame;
     hp_arming_t arming;
     hp_vm_t vm;

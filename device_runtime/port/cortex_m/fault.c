@@ -8,9 +8,8 @@
 #include "registers.h"
 #include "runtime_instance.h"
 
-#define EXCEPTION_OF_LINE_0 16U
-#define BKPT_MASK           0xFF00U
-#define BKPT_OPCODE         0xBE00U
+#define BKPT_MASK   0xFF00U
+#define BKPT_OPCODE 0xBE00U
 
 bool hp_other_debug_event(hp_exception_frame_t *stacked);
 bool hp_hard_fault_taken(hp_exception_frame_t *stacked);
@@ -40,10 +39,8 @@ bool hp_fault_taken(hp_exception_frame_t *stacked)
     if ((SCB_CFSR & CFSR_STACKING_FAILED) != 0U || !hp_layout_in_runtime(stacked->pc)) {
         return false;
     }
-    if ((stacked->xpsr & XPSR_EXCEPTION) == EXCEPTION_OF_LINE_0 + HP_BOARD_MANAGEMENT_IRQ) {
-        return false; // the runtime itself, above a thread that may be inside a program
-    }
-    hp_frame_t *frame = hp_fault_frame(&hp_runtime, (uint32_t)stacked);
+    // At another level it is a handler of the runtime's own, above code that may be inside a program.
+    hp_frame_t *frame = hp_fault_frame(&hp_runtime, (uint32_t)stacked, stacked->xpsr & XPSR_EXCEPTION);
     if (frame == NULL) {
         return false;
     }

@@ -7,8 +7,6 @@
 #include "registers.h"
 #include "runtime_instance.h"
 
-#define EXCEPTION_OF_LINE_0 16U
-
 bool hp_hard_fault_taken(hp_exception_frame_t *stacked);
 
 extern const uint8_t hp_fault_exit[];
@@ -16,11 +14,10 @@ extern const uint8_t hp_fault_exit[];
 /// A program's fault ends in its site's safe verdict, as in fault.c. There is no status register to ask or to clear.
 bool hp_hard_fault_taken(hp_exception_frame_t *stacked)
 {
-    if (!hp_layout_in_runtime(stacked->pc) ||
-        (stacked->xpsr & XPSR_EXCEPTION) == EXCEPTION_OF_LINE_0 + HP_BOARD_MANAGEMENT_IRQ) {
+    if (!hp_layout_in_runtime(stacked->pc)) {
         return false;
     }
-    hp_frame_t *frame = hp_fault_frame(&hp_runtime, (uint32_t)stacked);
+    hp_frame_t *frame = hp_fault_frame(&hp_runtime, (uint32_t)stacked, stacked->xpsr & XPSR_EXCEPTION);
     if (frame == NULL) {
         return false;
     }

@@ -56,6 +56,14 @@ static inline void hp_wait_for_interrupt(void)
     __asm volatile("dsb\n\twfi" ::: "memory");
 }
 
+/// The number of the exception that is being handled; 0 in a thread.
+static inline uint32_t hp_exception_number(void)
+{
+    uint32_t number;
+    __asm volatile("mrs %0, ipsr" : "=r"(number));
+    return number;
+}
+
 static inline void hp_interrupt_enable(uint32_t line)
 {
     NVIC_ENABLE(line / 32U) = 1U << (line % 32U);

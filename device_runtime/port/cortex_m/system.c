@@ -44,6 +44,7 @@ static const hp_image_t *image;
 static volatile uint32_t now;
 static volatile uint32_t last_arrival;
 static volatile bool postponed;
+static uint32_t interrupted_pc; ///< where management interrupted the thread; 0 before it ever did
 
 static uint8_t serial_in_bytes[SERIAL_IN_BYTES], serial_out_bytes[SERIAL_OUT_BYTES];
 static uint8_t console_in_bytes[CONSOLE_IN_BYTES], console_out_bytes[CONSOLE_OUT_BYTES];
@@ -99,7 +100,8 @@ static void drain_console(void)
 
 void hp_management(const hp_exception_frame_t *stacked)
 {
-    postponed = thread_in_flight(stacked->pc);
+    interrupted_pc = stacked->pc;
+    postponed      = thread_in_flight(interrupted_pc);
     if (postponed) {
         return; // the next tick comes back
     }
@@ -211,6 +213,20 @@ static uint32_t port_stack_room(void *context, const void *frame)
     return main_stack ? address - (uint32_t)hp_stack_bottom : 0U;
 }
 
+static uint32_t port_level(void *context)
+{
+    (void)context;
+    return hp_exception_number();
+}
+
+/// The one thread is the only one that can be anywhere when the lowest priority runs: see thread_in_flight. A displaced copy
+/// holds no calls, so no function that it called can return into it.
+static bool port_quiet(void *context, uint32_t address, uint32_t bytes)
+{
+    (void)context;
+    return !hp_layout_in_runtime(interrupted_pc) && interrupted_pc - address >= bytes;
+}
+
 static const hp_port_t port = {
     .context        = NULL,
     .memory         = port_memory,
@@ -223,6 +239,8 @@ static const hp_port_t port = {
     .trigger_arm    = port_trigger_arm,
     .trigger_disarm = port_trigger_disarm,
     .stack_room     = port_stack_room,
+    .level          = port_level,
+    .quiet          = port_quiet,
 };
 
 // ------------------------------------------------ what the image calls ------------------------------------------------

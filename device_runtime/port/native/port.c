@@ -24,6 +24,8 @@ typedef struct native_callbacks_t {
     int32_t (*trigger_arm)(uint32_t index, uint32_t address, uint32_t resume);
     void (*trigger_disarm)(uint32_t index);
     uint32_t (*stack_room)(void);
+    uint32_t (*level)(void);
+    bool (*quiet)(uint32_t address, uint32_t bytes);
 } native_callbacks_t;
 
 /// One emulated board: the runtime and what it was told to use.
@@ -119,6 +121,20 @@ static uint32_t native_stack_room(void *context, const void *frame)
     return self->callbacks.stack_room();
 }
 
+static uint32_t native_level(void *context)
+{
+    const native_t *self = context;
+
+    return self->callbacks.level();
+}
+
+static bool native_quiet(void *context, uint32_t address, uint32_t bytes)
+{
+    const native_t *self = context;
+
+    return self->callbacks.quiet(address, bytes);
+}
+
 /// A board that lives until native_close. `numbers`: page_bytes, journal, its bytes, stage, stage_bytes, slots, slot_bytes, slot_count,
 /// key page, triggers, longest program, text, its bytes, the runtime's text, its bytes. NULL if there is no memory.
 native_t *native_open(const native_callbacks_t *callbacks, const char *name, const uint8_t *vendor_id,
@@ -142,7 +158,9 @@ native_t *native_open(const native_callbacks_t *callbacks, const char *name, con
                                   native_site_check,
                                   native_trigger_arm,
                                   native_trigger_disarm,
-                                  native_stack_room};
+                                  native_stack_room,
+                                  native_level,
+                                  native_quiet};
     self->board     = (hp_board_t){
         .name              = self->name,
         .page_bytes        = numbers[0],
