@@ -14,6 +14,8 @@
 #define BLOCK_EXPONENT 4U ///< answers travel in blocks of 256 bytes at most
 #define KEY_PRINT      8U ///< bytes of a key's digest that name it
 
+#define EXCHANGE_LIFETIME_MS 247000U ///< RFC 7252 section 4.8.2: how long a message id means one request
+
 /// The representation of a resource, written through a window.
 typedef void (*represent_t)(const hp_runtime_t *self, hp_cbor_writer_t *out);
 
@@ -139,10 +141,10 @@ static hp_coap_writer_t begin(hp_runtime_t *self, const hp_message_t *request, u
 }
 
 /// Keeps the answer for a request that comes again, and sends it.
-static void finish(hp_runtime_t *self, const hp_message_t *request, uint32_t reply_bytes)
+static void finish(hp_runtime_t *self, uint32_t reply_bytes)
 {
     self->exchange.answered    = true;
-    self->exchange.message_id  = request->message_id;
+    self->exchange.answered_ms = self->port->now_ms(self->port->context);
     self->exchange.reply_bytes = reply_bytes;
     hp_slipmux_send(self, self->exchange.reply, reply_bytes);
 }
@@ -166,7 +168,7 @@ static void answer_status(hp_runtime_t *self, const hp_message_t *request, hp_st
     if (detailed) {
         put_number(&body, HP_REPLY_KEY_DETAIL, self->detail);
     }
-    finish(self, request, out.used + body.written);
+    finish(self, out.used + body.written);
 }
 
 /// The block that the request asks for of a resource's representation.
@@ -193,7 +195,7 @@ static void answer_content(hp_runtime_t *self, const hp_message_t *request, repr
     hp_coap_put_marker(&out);
     hp_cbor_writer_t body = {.data = out.data + out.used, .size = size, .skip = skip};
     represent(self, &body);
-    finish(self, request, out.used + (block.more ? size : measure.written - skip));
+    finish(self, out.used + (block.more ? size : measure.written - skip));
 }
 
 // ------------------------------------------------ transfers ------------------------------------------------
@@ -262,7 +264,7 @@ static void put_patches(hp_runtime_t *self, const hp_message_t *request)
     if (status == HP_STATUS_OK && request->block1.present && request->block1.more) {
         hp_coap_writer_t out = begin(self, request, HP_COAP_CONTINUE);
         hp_coap_put_block1(&out, &request->block1);
-        finish(self, request, out.used);
+        finish(self, out.used);
         return;
     }
     if (status == HP_STATUS_OK) {
@@ -339,14 +341,22 @@ static void send_reset(hp_runtime_t *self, uint16_t message_id)
     hp_slipmux_send(self, bytes, out.used);
 }
 
-/// Whether the request is the last one, sent once more because its answer was lost (RFC 7252 section 4.5).
-static bool came_again(const hp_runtime_t *self, const hp_message_t *request)
+/// Whether `message` is the last request, sent once more because its answer was lost (RFC 7252 section 4.5): a host repeats
+/// every byte. It may do so after a silence that closed the session, so only time ends this.
+static bool came_again(hp_runtime_t *self, const uint8_t *message, size_t size)
 {
-    const hp_exchange_t *exchange = &self->exchange;
+    hp_exchange_t *exchange = &self->exchange;
+    const uint32_t crc      = hp_crc32(message, size);
+    const uint32_t since_ms = self->port->now_ms(self->port->context) - exchange->answered_ms;
 
-    return exchange->answered && exchange->message_id == request->message_id &&
-           request->token.size == (exchange->reply[0] & 15U) &&
-           hp_span_equal(request->token, exchange->reply + 4, request->token.size);
+    if (exchange->answered && since_ms < EXCHANGE_LIFETIME_MS && exchange->request_size == size &&
+        exchange->request_crc == crc) {
+        return true;
+    }
+    exchange->answered     = false;
+    exchange->request_size = (uint32_t)size;
+    exchange->request_crc  = crc;
+    return false;
 }
 
 bool hp_server_handle(hp_runtime_t *self, const uint8_t *message, size_t size)
@@ -364,7 +374,7 @@ bool hp_server_handle(hp_runtime_t *self, const uint8_t *message, size_t size)
         }
         return good;
     }
-    if (came_again(self, &request)) {
+    if (came_again(self, message, size)) {
         hp_slipmux_send(self, self->exchange.reply, self->exchange.reply_bytes);
         return true;
     }

@@ -98,6 +98,42 @@ def test_an_equal_message_id_with_another_token_is_another_request(device):
     assert exchange.ask(device, second).token == b"other"
 
 
+@pytest.mark.parametrize(("after_ms", "served"), [(246_999, 1), (247_000, 2)])
+def test_a_message_id_means_another_request_when_its_lifetime_is_over(device, after_ms, served):
+    message = exchange.request(device, aiocoap.GET, "hp/counters").encode()
+    device.exchange(message)
+    device.now_ms += after_ms
+    device.poll()
+    device.exchange(message)
+
+    assert device.counter(Counter.REQUESTS) == served
+
+
+@pytest.mark.parametrize("change", [{"code": aiocoap.POST}, {"uri": "hp/id"}, {"payload": b"x"}])
+def test_an_equal_message_id_and_token_with_other_contents_is_another_request(device, change):
+    first = exchange.request(device, aiocoap.GET, "hp/counters")
+    device.exchange(first.encode())
+    second = exchange.request(device, aiocoap.GET, change.pop("uri", "hp/counters"))
+    for name, value in {"mid": first.mid, "token": first.token, **change}.items():
+        setattr(second, name, value)
+    device.exchange(second.encode())
+
+    assert device.counter(Counter.REQUESTS) == 2
+
+
+def test_a_request_repeated_after_the_session_s_silence_is_still_the_same(device):
+    container = containers.install()
+    message = exchange.request(
+        device, aiocoap.PUT, "hp/patches", container, block1=BLOCK(0, False, 6)
+    ).encode()
+    first = device.exchange(message)
+    device.now_ms += 4000
+    device.poll()
+
+    assert not device.session
+    assert device.exchange(message) == first
+
+
 def test_a_request_that_wants_no_confirmation_gets_an_answer_of_its_own(device):
     message = exchange.request(device, aiocoap.GET, "hp/id")
     message.mtype = Type.NON

@@ -28,7 +28,10 @@ typedef struct hp_exchange_t {
     bool receiving;
     uint32_t received_bytes; ///< in the stage
     bool answered;
-    uint16_t message_id;
+    uint32_t answered_ms; ///< when
+    uint32_t
+        request_size; ///< of the request that was answered, and its CRC-32: message id, token, method, path, payload
+    uint32_t request_crc;
     uint16_t next_message_id; ///< of messages that the board starts itself
     uint32_t reply_bytes;
     uint8_t reply[HP_REPLY_BYTES_MAX];

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import secrets
 import selectors
 from collections.abc import Callable, Coroutine
@@ -27,7 +28,7 @@ from patchctl.link.base import Link
 BLOCK_SIZE_EXPONENT = 4  # RFC 7959: 2 ** (4 + 4) = 256 bytes, one frame well below slipmux's limit
 SEPARATE_ANSWER_S = 30.0
 _IDLE_READ_S = 0.5
-_TOKEN_BYTES = 2
+_TOKEN_BYTES = 4
 _LOGGER = "patchctl.coap"
 
 _T = TypeVar("_T")
@@ -130,11 +131,12 @@ class Session:
 
     def _wire_up(self) -> tuple[Context, MessageManager, _Line]:
         """aiocoap's layers by hand: its own constructors know only their own transports."""
-        mark = int(self._link.now_s() * 1000) if self._link.repeatable else secrets.randbits(16)
+        repeated = random.Random(int(self._link.now_s() * 1000))
+        source = repeated if self._link.repeatable else secrets.SystemRandom()
         context = Context(loop=self._loop, loggername=_LOGGER)
-        tokens = _Tokens(context, mark & 0xFFFF)
+        tokens = _Tokens(context, source.getrandbits(8 * _TOKEN_BYTES))
         messages = MessageManager(tokens)
-        messages.message_id = mark & 0xFFFF
+        messages.message_id = source.getrandbits(16)
         messages.message_interface = line = _Line(self._link)
         tokens.token_interface = messages
         context.request_interfaces.append(tokens)
