@@ -123,14 +123,15 @@ class _Reader:
         self._known: list[str] = []
 
     def description(self, folder: Path) -> Description:
+        has_fuel = self._has("fuel")
         built = Description(
             folder=folder,
             id=self._id(),
             sequence=self._number("sequence", 1, _SEQUENCE_MAX),
             about=self._text("about"),
             redirects=self._texts("redirects"),
-            fuel=self._number("fuel", 0, FUEL_MAX) if self._has("fuel") else None,
-            site=self._part("site").site(has_fuel=self._has("fuel")),
+            fuel=self._number("fuel", 0, FUEL_MAX) if has_fuel else None,
+            site=self._part("site").site(has_fuel=has_fuel),
             safe=self._part("safe").safe(),
             proof=self._part("proof").proof(folder) if self._has("proof") else Proof(),
         )

@@ -36,6 +36,14 @@ def test_description_holds_what_the_file_says(tmp_path):
     assert patch.safe.arguments == (SymbolArgument("thing"), TextArgument("text"), 7)
 
 
+def test_metered_site_with_fuel_is_accepted(tmp_path):
+    text = GOOD.replace("[site]", "[site]\nmetered = true").replace("sequence = 3", "sequence = 3\nfuel = 90")
+
+    patch = described(tmp_path, text)
+
+    assert (patch.site.metered, patch.fuel) == (True, 90)
+
+
 def test_header_numbers_the_redirects(tmp_path):
     assert described(tmp_path, GOOD).header() == "#define HP_TO_first 0u\n#define HP_TO_second 1u\n"
 
@@ -77,6 +85,8 @@ def test_proofs_are_files_of_the_folder(tmp_path):
         ('function = "broken"', 'function = ""', "'function' is a text that is not empty", ""),
         ("[site]", "[[site]]", "'site' is a table", ""),
         ("sequence = 3", "sequence = ", "Invalid value", ""),
+        ("[site]", "[site]\nmetered = true", "a metered site needs 'fuel'", "how many instructions"),
+        ("[site]", "[site]\nmetered = 1", "'metered' is true or false", ""),
     ],
 )
 def test_mistake_is_told_with_a_hint(tmp_path, old, new, what, hint):

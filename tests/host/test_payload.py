@@ -57,7 +57,7 @@ def test_programs_copies_and_certificates_are_found_by_their_offsets():
         PATCH,
         programs=(
             BuiltProgram("a", MOV_EXIT, 10, 0, certificate=b"abc"),
-            BuiltProgram("b", MOV_EXIT * 2, 20, 8, certificate=b"defgh", metered=True),
+            BuiltProgram("b", MOV_EXIT * 2, 20, 8, certificate=b"defgh", metered=True, frame_bytes=8),
         ),
         sites=(PATCH.sites[0], replace(PATCH.sites[0], address=0x2000, program_index=1, copy=b"01234567")),
     )
@@ -66,6 +66,7 @@ def test_programs_copies_and_certificates_are_found_by_their_offsets():
 
     assert [program.certificate for program in parts.programs] == [b"abc", b"defgh"]
     assert [program.metered for program in parts.programs] == [False, True]
+    assert [program.frame_bytes for program in parts.programs] == [0, 8]
     assert [len(program.code) for program in parts.programs] == [16, 32]
     assert [site.copy for site in parts.sites] == [COPY, b"01234567"]
 

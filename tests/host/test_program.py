@@ -69,10 +69,13 @@ def test_every_instruction_has_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ("u32 count; HP_PATCH(p) { return hp_return(++count); }", "variables outside its function"),
         (
-            "static u32 count = 3; HP_PATCH(p) { return hp_return(++count); }",
-            "variables outside its function",
+            "u32 count; HP_PATCH(p) { return hp_return(++count); }",
+            "variables outside its function: 'count'",
+        ),
+        (
+            "static u32 one = 3; static u32 two; HP_PATCH(p) { two += one++; return hp_return(two); }",
+            "variables outside its function: 'one'",
         ),
         ("u64 p(void) { return 0; }", "no patch function"),
         ("HP_PATCH(p) { return 0; } HP_PATCH(q) { return 1; }", "2 patch functions"),
@@ -94,6 +97,17 @@ def test_what_is_not_supported_is_refused_with_the_reason(tmp_path, body, told):
         loaded(tmp_path, body)
 
     assert told in refusal.value.what
+
+
+def test_constant_variables_are_data(tmp_path):
+    program = loaded(
+        tmp_path,
+        "static const u32 table[4] = {1, 20, 300, 4000};\n"
+        "HP_PATCH(p) { return hp_return(table[context->r[0] & 3]); }",
+    )
+
+    assert program.data == b"".join(number.to_bytes(4, "little") for number in (1, 20, 300, 4000))
+    assert [i.src for i in wide_loads(program)] == [SOURCE_DATA]
 
 
 def test_call_of_the_firmware_is_refused_at_its_line(tmp_path):

@@ -136,12 +136,21 @@ def calculate(name: str, is_wide: bool, first: Value, second: Value) -> Value:
     if is_wide and name == "add" and (first.region is None or second.region is None):
         pointer, offset = (second, first) if first.region is None else (first, second)
         return _wide("add", pointer, offset)
+    if is_wide and name == "or" and second.region is None and _is_sum(first, second):
+        return _wide("add", first, second)
     if is_wide and name == "sub" and first.region is not None and second.region is None:
         return _wide("sub", first, second)
     if name == "sub" and first.region is second.region:
         difference = _wide("sub", replace(first, region=None), replace(second, region=None))
         return difference if is_wide else low_word(difference)
     return unknown(64 if is_wide else 32)  # bits of an address: sound, for nothing is proved by them
+
+
+def _is_sum(pointer: Value, bits: Value) -> bool:
+    """Whether pointer | bits is their sum, as clang writes it: the stack lies at a multiple of 8."""
+    possible = bits.whole.known | bits.whole.unknown
+    taken = pointer.whole.known | pointer.whole.unknown
+    return pointer.region is Region.STACK and possible <= _ALIGNMENT and possible & taken == 0
 
 
 def _wide(name: str, first: Value, second: Value) -> Value:

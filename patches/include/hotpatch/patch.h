@@ -30,7 +30,8 @@ struct hp_context {
 #define HP_PATCH(name)                                                                                       \
     __attribute__((section("hotpatch"), used)) u64 name(struct hp_context *context __attribute__((unused)))
 
-/// Functions of a patch that HP_PATCH calls are inlined: write HP_INLINE before them.
+/// Before a function that HP_PATCH calls: it is inlined. Without it a static function may become a sub-program with a
+/// stack of its own; those call each other up to four deep.
 #define HP_INLINE static inline __attribute__((always_inline))
 
 /// The address of a function or object of the firmware, which is declared as `extern const u8 name[];`.
