@@ -1,0 +1,66 @@
+"""`patchctl verify`: what it says of a bounded patch, of a metered one, and of one that is neither."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from patchctl.cli.main import main
+
+PATCH = Path(__file__).parents[2] / "patches" / "import_all"
+LOOP = "    while (hp_firmware_u32(module)) {}\n    context->r[0] ="
+
+
+@pytest.fixture
+def metered(tmp_path):
+    """A copy of the patch with a loop that nothing bounds, at a site that allows it."""
+    folder = Path(shutil.copytree(PATCH, tmp_path / "import_all"))
+    code, description = folder / "patch.c", folder / "patch.toml"
+    code.write_text(code.read_text().replace("    context->r[0] =", LOOP, 1))
+    text = description.read_text().replace("sequence = 1", "sequence = 1\nfuel = 900", 1)
+    description.write_text(text.replace("[site]", "[site]\nmetered = true", 1))
+    return folder
+
+
+def asked(folder, some_board, tiny_elf, *options):
+    command = [*options, "verify", str(folder), "--board", some_board.name, "--firmware", str(tiny_elf)]
+    return main(command)
+
+
+def test_bounded_patch_is_told_with_its_worst_case(some_board, tiny_elf, capsys):
+    assert asked(PATCH, some_board, tiny_elf) == 0
+
+    said = capsys.readouterr().out
+    assert "accepted; at most " in said
+    assert "metered" not in said
+
+
+def test_metered_patch_is_told_with_its_fuel_and_its_loop(metered, some_board, tiny_elf, capsys):
+    assert asked(metered, some_board, tiny_elf) == 0
+
+    said = capsys.readouterr().out
+    assert "metered: no worst case; at most 900 instructions by fuel" in said
+    assert "patch.c:26:" in said
+    assert "this loop cannot be shown to end" in said
+
+
+def test_metered_patch_is_an_event_without_a_worst_case(metered, some_board, tiny_elf, capsys):
+    assert asked(metered, some_board, tiny_elf, "--json") == 0
+
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    event = next(event for event in events if "worst_case_steps" in event)
+    assert (event["metered"], event["worst_case_steps"], event["fuel"]) == (True, None, 900)
+
+
+def test_the_same_loop_is_refused_where_the_site_does_not_allow_it(metered, some_board, tiny_elf, capsys):
+    description = metered / "patch.toml"
+    description.write_text(description.read_text().replace("metered = true", "metered = false"))
+
+    assert asked(metered, some_board, tiny_elf) == 5
+
+    said = capsys.readouterr().out
+    assert "error[loop]: this loop cannot be shown to end" in said
+    assert "bound it: for (u32 i = 0;" in said
+    assert "[site] metered = true, and a fuel of your own" in said
