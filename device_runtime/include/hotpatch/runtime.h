@@ -28,10 +28,9 @@ typedef struct hp_exchange_t {
     bool receiving;
     uint32_t received_bytes; ///< in the stage
     bool answered;
-    uint32_t answered_ms; ///< when
-    uint32_t
-        request_size; ///< of the request that was answered, and its CRC-32: message id, token, method, path, payload
-    uint32_t request_crc;
+    uint32_t answered_ms;     ///< when
+    uint32_t request_size;    ///< bytes of the request that was answered
+    uint32_t request_crc;     ///< CRC-32 of them: message id, token, method, path and payload
     uint16_t next_message_id; ///< of messages that the board starts itself
     uint32_t reply_bytes;
     uint8_t reply[HP_REPLY_BYTES_MAX];
