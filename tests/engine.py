@@ -27,10 +27,6 @@ class _Region(ctypes.Structure):
     _fields_ = [("address", ctypes.c_uint32), ("bytes", ctypes.c_uint32), ("memory", ctypes.c_void_p)]
 
 
-class _Cache(ctypes.Structure):
-    _fields_ = [("address", ctypes.c_uint32), ("last", ctypes.c_uint32), ("memory", ctypes.c_void_p)]
-
-
 class _Frame(ctypes.Structure):
     _fields_ = [("r6_r9", ctypes.c_uint64 * 4), ("resume", ctypes.c_void_p)]
 
@@ -43,8 +39,6 @@ class _Vm(ctypes.Structure):
         ("pc", ctypes.c_void_p),
         ("fuel", ctypes.c_uint32),
         ("depth", ctypes.c_uint32),
-        ("load", _Cache),
-        ("store", _Cache),
         ("callers", _Frame * SUB_PROGRAMS_DEEP),
     ]
 

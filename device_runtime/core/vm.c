@@ -7,11 +7,17 @@
 /// only arithmetic and loads, which nobody can observe; a fault of such a load behind the limit counts as fuel.
 #include "core/vm.h"
 #include <stddef.h>
+#include <string.h>
 
 #define SLOT                HP_INSTRUCTION_BYTES
 #define FRAME_POINTER       10U
 #define SOURCE_SUB_PROGRAM  1U
 #define SOURCE_DATA_SECTION 6U
+
+// RFC 9669 section 5: what a load's or store's opcode says beside its width.
+#define WRITES        0x02U
+#define FROM_REGISTER 0x01U
+#define EXTENDS       0x80U
 
 // Code is 4-aligned. Data is not: aligned(1) makes the compiler use byte accesses where the core has no others (M0+), and
 // keeps it from LDRD and LDM, which fault on unaligned addresses on every core.
@@ -26,6 +32,16 @@ typedef uint32_t hp_loose32_t __attribute__((may_alias, aligned(1)));
 #pragma GCC push_options
 #pragma GCC optimize("O2")
 #endif
+
+// What every load and store has in common: in line, the region last hit stays in registers. ARMv6-M has too few of them.
+#if defined(__ARM_ARCH_6M__)
+#define IN_THE_LOOP static __attribute__((noinline))
+#else
+#define IN_THE_LOOP static inline __attribute__((always_inline))
+#endif
+
+// Here, so that the loop's options reach it.
+#include "core/vm_arithmetic.h"
 
 // ------------------------------------------------ fields ------------------------------------------------
 
@@ -47,102 +63,98 @@ static inline uint64_t wide(const uint32_t imm)
 
 // ------------------------------------------------ regions ------------------------------------------------
 
-static uint8_t *place_in(const hp_region_t *const region, const uint32_t address, const uint32_t bytes)
+static inline bool holds(const hp_region_t *const region, const uint32_t address, const uint32_t bytes)
 {
     const uint32_t offset = address - region->address;
-    const bool inside     = (region->bytes >= bytes) && (offset <= (region->bytes - bytes));
-    return inside ? &region->memory[offset] : NULL;
+    return (region->bytes >= bytes) && (offset <= (region->bytes - bytes));
 }
 
 static const hp_region_t *find_among(const hp_region_t *const regions, const uint32_t count,
                                      const uint32_t address, const uint32_t bytes)
 {
     for (uint32_t i = 0U; i < count; i++) {
-        if (place_in(&regions[i], address, bytes) != NULL) {
+        if (holds(&regions[i], address, bytes)) {
             return &regions[i];
         }
     }
     return NULL;
 }
 
-/// The region that holds `bytes` bytes at `address`, the program's own first.
-static const hp_region_t *find_region(const hp_space_t *const space, const uint32_t address,
+/// The region that holds `bytes` bytes at `address`, the program's own first. NULL: the run may not touch them.
+static const hp_region_t *find_region(const hp_space_t *const space, const uint64_t address,
                                       const uint32_t bytes, const bool write)
 {
-    const hp_region_t *found = find_among(&space->stack, 1U, address, bytes);
+    const uint32_t low       = (uint32_t)address;
+    const hp_region_t *found = NULL;
+    if ((address >> 32U) != 0U) {
+        return NULL;
+    }
+    found = find_among(&space->stack, 1U, low, bytes);
     if (found == NULL) {
-        found = find_among(&space->context, 1U, address, bytes);
+        found = find_among(&space->context, 1U, low, bytes);
     }
     if ((found == NULL) && !write) {
-        found = find_among(&space->data, 1U, address, bytes);
+        found = find_among(&space->data, 1U, low, bytes);
     }
     if (found == NULL) {
-        found = find_among(space->writable, space->writable_count, address, bytes);
+        found = find_among(space->writable, space->writable_count, low, bytes);
     }
     if ((found == NULL) && !write) {
-        found = find_among(space->readable, space->readable_count, address, bytes);
+        found = find_among(space->readable, space->readable_count, low, bytes);
     }
     return found;
+}
+
+static inline uint8_t *place_in(const hp_region_t *const region, const uint64_t address)
+{
+    return &region->memory[(uint32_t)address - region->address];
 }
 
 uint8_t *hp_vm_memory(const hp_vm_t *const self, const uint64_t address, const uint32_t bytes,
                       const bool write)
 {
-    if ((address >> 32U) != 0U) {
-        return NULL;
-    }
-    const hp_region_t *const region = find_region(self->space, (uint32_t)address, bytes, write);
-    return (region == NULL) ? NULL : place_in(region, (uint32_t)address, bytes);
+    const hp_region_t *const region = find_region(self->space, address, bytes, write);
+    return (region == NULL) ? NULL : place_in(region, address);
 }
 
-static inline __attribute__((always_inline)) void remember(hp_region_cache_t *const cache,
-                                                           const hp_region_t *const region)
+/// The region last hit, in the loop's own variables, so that an access costs one comparison. `last` is its length less 8:
+/// only regions of at least 8 bytes are kept here.
+typedef struct hp_region_cache_t {
+    uint32_t address;
+    uint32_t last;
+    uint8_t *memory;
+} hp_region_cache_t;
+
+static inline void remember(hp_region_cache_t *const cache, const hp_region_t *const region)
 {
     cache->address = region->address;
     cache->last    = region->bytes - 8U;
     cache->memory  = region->memory;
 }
 
-static __attribute__((noinline)) uint8_t *reach_slowly(const hp_vm_t *const self,
-                                                       hp_region_cache_t *const cache, const uint64_t address,
-                                                       const uint32_t bytes)
+/// Where the instruction's memory operand lies, unless it wraps or overflows 32 bits: then it is outside of everything.
+static inline uint64_t address_of(const uint64_t base, const uint32_t word)
 {
-    if ((address >> 32U) != 0U) {
-        return NULL;
-    }
-    const hp_region_t *const region =
-        find_region(self->space, (uint32_t)address, bytes, cache == &self->store);
-    if (region == NULL) {
-        return NULL;
-    }
-    if (region->bytes >= 8U) {
-        remember(cache, region);
-    }
-    return place_in(region, (uint32_t)address, bytes);
+    return base + wide((uint32_t)offset_of(word));
 }
 
-/// Finds where `bytes` (1, 2, 4 or 8) bytes at base + offset lie; false if the run may not touch them. The 64-bit sum must
-/// be a 32-bit address: a wrapped one is outside.
-static inline bool reach(hp_vm_t *const self, hp_region_cache_t *const cache, const uint64_t base,
-                         const uint32_t word, const uint32_t bytes, uint8_t **const at)
+/// Finds where `bytes` (1, 2, 4 or 8) bytes at base + offset lie; false if not in the region kept in `cache`.
+IN_THE_LOOP bool hits(const hp_region_cache_t *const cache, const uint64_t base, const uint32_t word,
+                      const uint32_t bytes, uint8_t **const at)
 {
-    const uint64_t address = base + wide((uint32_t)offset_of(word));
+    const uint64_t address = address_of(base, word);
     const uint32_t offset  = (uint32_t)address - cache->address;
-    const bool hit         = ((uint32_t)(address >> 32U) == 0U) && (offset <= (cache->last + (8U - bytes)));
-    if (__builtin_expect(hit, true)) {
-        // Where an address is a pointer, memory is the address itself: one load less.
-        *at = (sizeof(void *) == 4U) ? (uint8_t *)(uintptr_t)address : &cache->memory[offset];
-        return true;
-    }
-    *at = reach_slowly(self, cache, address, bytes);
-    return *at != NULL;
+    // Where an address is a pointer, memory is the address itself: one load less.
+    *at = (sizeof(void *) == 4U) ? (uint8_t *)(uintptr_t)address : &cache->memory[offset];
+    return __builtin_expect(((uint32_t)(address >> 32U) == 0U) && (offset <= (cache->last + (8U - bytes))),
+                            true);
 }
 
 /// A store can be seen from outside, so it is refused once the fuel is spent.
-static inline bool for_store(hp_vm_t *const self, const uint64_t base, const uint32_t word,
-                             const uint32_t bytes, const bool spent, uint8_t **const at)
+IN_THE_LOOP bool for_store(const hp_region_cache_t *const cache, const uint64_t base, const uint32_t word,
+                           const uint32_t bytes, const bool spent, uint8_t **const at)
 {
-    return !spent && reach(self, &self->store, base, word, bytes, at);
+    return __builtin_expect(!spent, true) && hits(cache, base, word, bytes, at);
 }
 
 static inline uint16_t get16(const uint8_t *const at)
@@ -176,105 +188,51 @@ static inline void put64(uint8_t *const at, const uint64_t value)
     put32(&at[4], value >> 32U);
 }
 
-// ------------------------------------------------ arithmetic ------------------------------------------------
-
-static inline uint64_t shift_right_signed64(const uint64_t value, const uint32_t count)
+static uint64_t get(const uint8_t *const at, const uint32_t bytes)
 {
-    return (uint64_t)((int64_t)value >> (count & 63U));
-}
-
-static inline uint32_t shift_right_signed32(const uint32_t value, const uint32_t count)
-{
-    return (uint32_t)((int32_t)value >> (count & 31U));
-}
-
-static inline uint64_t magnitude64(const uint64_t value)
-{
-    return ((int64_t)value < 0) ? (0U - value) : value;
-}
-
-static inline uint32_t magnitude32(const uint32_t value)
-{
-    return ((int32_t)value < 0) ? (0U - value) : value;
-}
-
-/// RFC 9669 section 4.1: x / 0 is 0, and the most negative number / -1 is itself. Signed division goes through magnitudes,
-/// which gives that without a case of its own.
-static __attribute__((noinline)) uint64_t divide64(const uint64_t x, const uint64_t y, const bool is_signed)
-{
-    if (y == 0U) {
-        return 0U;
-    }
-    if (!is_signed) {
-        return x / y;
-    }
-    const uint64_t quotient = magnitude64(x) / magnitude64(y);
-    return ((int64_t)(x ^ y) < 0) ? (0U - quotient) : quotient;
-}
-
-/// x % 0 is x; the sign is that of x.
-static __attribute__((noinline)) uint64_t modulo64(const uint64_t x, const uint64_t y, const bool is_signed)
-{
-    if (y == 0U) {
-        return x;
-    }
-    if (!is_signed) {
-        return x % y;
-    }
-    const uint64_t rest = magnitude64(x) % magnitude64(y);
-    return ((int64_t)x < 0) ? (0U - rest) : rest;
-}
-
-static __attribute__((noinline)) uint32_t divide32(const uint32_t x, const uint32_t y, const bool is_signed)
-{
-    if (y == 0U) {
-        return 0U;
-    }
-    if (!is_signed) {
-        return x / y;
-    }
-    const uint32_t quotient = magnitude32(x) / magnitude32(y);
-    return ((int32_t)(x ^ y) < 0) ? (0U - quotient) : quotient;
-}
-
-static __attribute__((noinline)) uint32_t modulo32(const uint32_t x, const uint32_t y, const bool is_signed)
-{
-    if (y == 0U) {
-        return x;
-    }
-    if (!is_signed) {
-        return x % y;
-    }
-    const uint32_t rest = magnitude32(x) % magnitude32(y);
-    return ((int32_t)x < 0) ? (0U - rest) : rest;
-}
-
-/// mov's sign-extending forms; `bits` is the instruction's offset field.
-static inline uint64_t extend(const uint64_t value, const int32_t bits)
-{
-    if (__builtin_expect(bits == 0, true)) {
-        return value;
-    }
-    switch (bits) {
-    case 8: return (uint64_t)(int64_t)(int8_t)value;
-    case 16: return (uint64_t)(int64_t)(int16_t)value;
-    case 32: return (uint64_t)(int64_t)(int32_t)value;
-    default: return value;
+    switch (bytes) {
+    case 1: return at[0];
+    case 2: return get16(at);
+    case 4: return get32(at);
+    default: return get64(at);
     }
 }
 
-static __attribute__((noinline)) uint64_t truncate(const uint64_t value, const uint32_t bits)
+static void put(uint8_t *const at, const uint64_t value, const uint32_t bytes)
 {
-    return (bits == 64U) ? value : (value & ((1ULL << bits) - 1U));
+    switch (bytes) {
+    case 1: at[0] = (uint8_t)value; break;
+    case 2: put16(at, value); break;
+    case 4: put32(at, value); break;
+    default: put64(at, value); break;
+    }
 }
 
-static __attribute__((noinline)) uint64_t swap_bytes(const uint64_t value, const uint32_t bits)
+// ------------------------------------------------ the slow way ------------------------------------------------
+
+/// Carries out a load or store of any width whose region is not the one last hit. Returns the region; NULL, and nothing
+/// done, if the run may not touch it.
+static __attribute__((noinline)) const hp_region_t *access(hp_vm_t *const self, const uint32_t word,
+                                                           const uint32_t imm)
 {
-    switch (bits) {
-    case 16: return __builtin_bswap16((uint16_t)value);
-    case 32: return __builtin_bswap32((uint32_t)value);
-    default: return __builtin_bswap64(value);
+    static const uint8_t widths[4]  = {4U, 2U, 1U, 8U};
+    uint64_t *const dst             = &self->registers[(word >> 8U) & 15U];
+    const uint64_t src              = self->registers[source_of(word)];
+    const bool write                = (word & WRITES) != 0U;
+    const uint32_t bytes            = widths[(word >> 3U) & 3U];
+    const uint64_t address          = address_of(write ? *dst : src, word);
+    const hp_region_t *const region = find_region(self->space, address, bytes, write);
+    if (region == NULL) {
+        return NULL;
     }
+    uint8_t *const at = place_in(region, address);
+    if (write) {
+        put(at, ((word & FROM_REGISTER) != 0U) ? src : wide(imm), bytes);
+    } else {
+        const uint64_t value = get(at, bytes);
+        *dst                 = ((word & EXTENDS) != 0U) ? extend(value, (int32_t)(bytes * 8U)) : value;
+    }
+    return region;
 }
 
 // ------------------------------------------------ atomics ------------------------------------------------
@@ -296,22 +254,19 @@ static uint64_t atomic_result(const uint32_t operation, const uint64_t old, cons
 static __attribute__((noinline)) bool atomic(hp_vm_t *const self, const uint32_t word,
                                              const uint32_t operation, const bool is_wide)
 {
-    uint64_t *const r   = self->registers;
-    uint64_t *const src = &r[source_of(word)];
-    uint8_t *at         = NULL;
-    if (!reach(self, &self->store, r[(word >> 8U) & 15U], word, is_wide ? 8U : 4U, &at)) {
+    uint64_t *const r      = self->registers;
+    uint64_t *const src    = &r[source_of(word)];
+    const uint32_t bytes   = is_wide ? 8U : 4U;
+    const uint64_t address = address_of(r[(word >> 8U) & 15U], word);
+    uint8_t *const at      = hp_vm_memory(self, address, bytes, true);
+    if (at == NULL) {
         return false;
     }
     const bool compares     = (operation == 0xf1U);
-    const uint64_t old      = is_wide ? get64(at) : get32(at);
+    const uint64_t old      = get(at, bytes);
     const uint64_t expected = is_wide ? r[0] : (uint32_t)r[0];
     if (!compares || (old == expected)) {
-        const uint64_t value = atomic_result(operation, old, *src);
-        if (is_wide) {
-            put64(at, value);
-        } else {
-            put32(at, value);
-        }
+        put(at, atomic_result(operation, old, *src), bytes);
     }
     if (compares) {
         r[0] = old;
@@ -372,18 +327,31 @@ static inline uint64_t *register_at(uint64_t *const r, const uint32_t index)
     return at;
 }
 
+/// *d = the 32 bits at `at`. The upper half first: behind the load, the two would be stored by STRD, which takes a cycle more.
+static inline void load32(uint64_t *const d, const uint8_t *const at)
+{
+    hp_word_t *const words = (hp_word_t *)d;
+    words[1]               = 0U;
+    words[0]               = get32(at);
+}
+
 /// The immediate of the instruction that ends at `pc`: loaded only where it is used.
 static inline uint32_t imm_behind(const uintptr_t pc)
 {
     return ((const hp_word_t *)pc)[-1];
 }
 
-static __attribute__((noinline)) hp_fault_t interpret(hp_vm_t *const self)
+static inline hp_fault_t interpret(hp_vm_t *const self, const hp_program_t *const program,
+                                   const hp_region_t *const first)
 {
     uint64_t *const r = self->registers;
-    uintptr_t pc      = (uintptr_t)self->program->code;
-    uintptr_t limit   = pc + ((uintptr_t)self->fuel * SLOT);
+    uintptr_t pc      = (uintptr_t)program->code;
+    uintptr_t limit   = pc + ((uintptr_t)((program->fuel <= HP_FUEL_MAX) ? program->fuel : 0U) * SLOT);
     hp_fault_t fault  = HP_FAULT_MEMORY;
+    hp_region_cache_t load;
+    remember(&load, first);
+    hp_region_cache_t store = load;
+    const hp_region_t *found;
     uint8_t *at;
     for (;;) {
         const uint32_t word = ((const hp_word_t *)pc)[0];
@@ -452,21 +420,21 @@ static __attribute__((noinline)) hp_fault_t interpret(hp_vm_t *const self)
             pc += SLOT;
             limit += SLOT;
             continue;
-        case HP_OP_LDXB: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 1U, &at)) { goto ended; } *d = at[0]; continue;
-        case HP_OP_LDXH: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 2U, &at)) { goto ended; } *d = get16(at); continue;
-        case HP_OP_LDXW: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 4U, &at)) { goto ended; } *d = get32(at); continue;
-        case HP_OP_LDXDW: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 8U, &at)) { goto ended; } *d = get64(at); continue;
-        case HP_OP_LDXSB: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 1U, &at)) { goto ended; } *d = extend(at[0], 8); continue;
-        case HP_OP_LDXSH: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 2U, &at)) { goto ended; } *d = extend(get16(at), 16); continue;
-        case HP_OP_LDXSW: if (!reach(self, &self->load, *register_at(r, word >> 12U), word, 4U, &at)) { goto ended; } *d = extend(get32(at), 32); continue;
-        case HP_OP_STB: if (!for_store(self, *d, word, 1U, pc > limit, &at)) { goto ended; } at[0] = (uint8_t)wide(imm_behind(pc)); continue;
-        case HP_OP_STXB: if (!for_store(self, *d, word, 1U, pc > limit, &at)) { goto ended; } at[0] = (uint8_t)*register_at(r, word >> 12U); continue;
-        case HP_OP_STH: if (!for_store(self, *d, word, 2U, pc > limit, &at)) { goto ended; } put16(at, wide(imm_behind(pc))); continue;
-        case HP_OP_STXH: if (!for_store(self, *d, word, 2U, pc > limit, &at)) { goto ended; } put16(at, *register_at(r, word >> 12U)); continue;
-        case HP_OP_STW: if (!for_store(self, *d, word, 4U, pc > limit, &at)) { goto ended; } put32(at, wide(imm_behind(pc))); continue;
-        case HP_OP_STXW: if (!for_store(self, *d, word, 4U, pc > limit, &at)) { goto ended; } put32(at, *register_at(r, word >> 12U)); continue;
-        case HP_OP_STDW: if (!for_store(self, *d, word, 8U, pc > limit, &at)) { goto ended; } put64(at, wide(imm_behind(pc))); continue;
-        case HP_OP_STXDW: if (!for_store(self, *d, word, 8U, pc > limit, &at)) { goto ended; } put64(at, *register_at(r, word >> 12U)); continue;
+        case HP_OP_LDXB: if (!hits(&load, *register_at(r, word >> 12U), word, 1U, &at)) { goto load_missed; } *d = at[0]; continue;
+        case HP_OP_LDXH: if (!hits(&load, *register_at(r, word >> 12U), word, 2U, &at)) { goto load_missed; } *d = get16(at); continue;
+        case HP_OP_LDXW: if (!hits(&load, *register_at(r, word >> 12U), word, 4U, &at)) { goto load_missed; } load32(d, at); continue;
+        case HP_OP_LDXDW: if (!hits(&load, *register_at(r, word >> 12U), word, 8U, &at)) { goto load_missed; } *d = get64(at); continue;
+        case HP_OP_LDXSB: if (!hits(&load, *register_at(r, word >> 12U), word, 1U, &at)) { goto load_missed; } *d = extend(at[0], 8); continue;
+        case HP_OP_LDXSH: if (!hits(&load, *register_at(r, word >> 12U), word, 2U, &at)) { goto load_missed; } *d = extend(get16(at), 16); continue;
+        case HP_OP_LDXSW: if (!hits(&load, *register_at(r, word >> 12U), word, 4U, &at)) { goto load_missed; } *d = extend(get32(at), 32); continue;
+        case HP_OP_STB: if (!for_store(&store, *d, word, 1U, pc > limit, &at)) { goto store_missed; } at[0] = (uint8_t)wide(imm_behind(pc)); continue;
+        case HP_OP_STXB: if (!for_store(&store, *d, word, 1U, pc > limit, &at)) { goto store_missed; } at[0] = (uint8_t)*register_at(r, word >> 12U); continue;
+        case HP_OP_STH: if (!for_store(&store, *d, word, 2U, pc > limit, &at)) { goto store_missed; } put16(at, wide(imm_behind(pc))); continue;
+        case HP_OP_STXH: if (!for_store(&store, *d, word, 2U, pc > limit, &at)) { goto store_missed; } put16(at, *register_at(r, word >> 12U)); continue;
+        case HP_OP_STW: if (!for_store(&store, *d, word, 4U, pc > limit, &at)) { goto store_missed; } put32(at, wide(imm_behind(pc))); continue;
+        case HP_OP_STXW: if (!for_store(&store, *d, word, 4U, pc > limit, &at)) { goto store_missed; } put32(at, *register_at(r, word >> 12U)); continue;
+        case HP_OP_STDW: if (!for_store(&store, *d, word, 8U, pc > limit, &at)) { goto store_missed; } put64(at, wide(imm_behind(pc))); continue;
+        case HP_OP_STXDW: if (!for_store(&store, *d, word, 8U, pc > limit, &at)) { goto store_missed; } put64(at, *register_at(r, word >> 12U)); continue;
         case HP_OP_ATOMICDW: if ((pc > limit) || !atomic(self, word, imm_behind(pc), true)) { goto ended; } continue;
         case HP_OP_ATOMICW: if ((pc > limit) || !atomic(self, word, imm_behind(pc), false)) { goto ended; } continue;
         case HP_OP_JEQ64_IMM: if (*d == wide(imm_behind(pc))) { goto taken; } continue;
@@ -535,11 +503,30 @@ static __attribute__((noinline)) hp_fault_t interpret(hp_vm_t *const self)
             if ((pc > limit) || (self->depth == 0U)) { fault = HP_FAULT_NONE; goto ended; }
             distance = (intptr_t)((uintptr_t)leave(self) - pc);
             goto moved;
-        case 0: // Not an instruction, nor is any other value without a case; admission let none of them in. Naming both
-        case 255: // ends of the byte's range rids the dispatch of its subtraction and its bounds check.
+        // Not an instruction, nor is any other value without a case; admission let none of them in. A case of its own for 0,
+        // which the empty asm statement keeps from being merged with default, rids the dispatch of a subtraction.
+        case 0: __asm__(""); fault = HP_FAULT_CALL; goto ended;
         default: fault = HP_FAULT_CALL; goto ended;
             // clang-format on
         }
+    load_missed:
+        found = access(self, word, imm_behind(pc));
+        if (found == NULL) {
+            goto ended;
+        }
+        if (found->bytes >= 8U) {
+            remember(&load, found);
+        }
+        continue;
+    store_missed:
+        found = (pc > limit) ? NULL : access(self, word, imm_behind(pc));
+        if (found == NULL) {
+            goto ended;
+        }
+        if (found->bytes >= 8U) {
+            remember(&store, found);
+        }
+        continue;
     taken:
         distance = (intptr_t)offset_of(word) * (intptr_t)SLOT;
     moved:
@@ -559,42 +546,51 @@ ended:
     return fault;
 }
 
-#if defined(FAST_LOOP)
-#pragma GCC pop_options
-#endif
-
 // ------------------------------------------------ a run ------------------------------------------------
 
-/// What an earlier run left on the stack is none of this one's business. By words: a memset made for size takes a byte a turn.
-static void clear(const hp_region_t *const stack)
+/// Sets r1, r2 and r10, clears the others (words of registers: every core is little-endian). First the lower words of all, then the upper ones: neighbours would be
+/// cleared in pairs by STRD, which takes a cycle more than two STR.
+static inline void set_registers(uint64_t *const r, const hp_space_t *const space)
 {
-    hp_word_t *const words = (hp_word_t *)(uintptr_t)stack->memory;
-    for (uint32_t i = 0U; i < (stack->bytes / 4U); i++) {
+    hp_word_t *const words = (hp_word_t *)r;
+    words[0]               = 0U;
+#pragma GCC unroll 7
+    for (uint32_t i = 6U; i < (2U * FRAME_POINTER); i += 2U) {
         words[i] = 0U;
+    }
+#pragma GCC unroll 10
+    for (uint32_t i = 1U; i < (2U * FRAME_POINTER); i += 2U) {
+        words[i] = 0U;
+    }
+    words[2]         = space->context.address;
+    words[4]         = space->context.bytes;
+    r[FRAME_POINTER] = (uint64_t)space->stack.address + space->stack.bytes;
+}
+
+/// What an earlier run left on the stack is none of this one's business.
+static inline void clear(const hp_region_t *const stack)
+{
+    if (stack->bytes != 0U) {
+        memset(stack->memory, 0, stack->bytes);
     }
 }
 
 hp_fault_t hp_vm_run(hp_vm_t *const self, const hp_program_t *const program, const hp_space_t *const space)
 {
-    const hp_region_t *const first = (space->context.bytes >= 8U) ? &space->context : &space->stack;
-    const hp_region_t *const own   = (space->stack.bytes >= 8U) ? &space->stack : &space->context;
-#pragma GCC unroll 11
-    for (uint32_t i = 0U; i < HP_REGISTERS; i++) {
-        self->registers[i] = 0U;
-    }
-    self->program = program;
-    self->space   = space;
-    self->pc      = program->code;
-    self->depth   = 0U;
-    self->fuel    = (program->fuel <= HP_FUEL_MAX) ? program->fuel : 0U;
-    if (own->bytes < 8U) {
-        return HP_FAULT_RECORD; // a cache entry needs a region of 8 bytes, and every real hit brings a context
-    }
-    remember(&self->load, first);
-    remember(&self->store, own);
+    set_registers(self->registers, space);
     clear(&space->stack);
-    self->registers[1]             = space->context.address;
-    self->registers[2]             = space->context.bytes;
-    self->registers[FRAME_POINTER] = (uint64_t)space->stack.address + space->stack.bytes;
-    return interpret(self);
+    const hp_region_t *const first = (space->context.bytes >= 8U) ? &space->context : &space->stack;
+    self->program                  = program;
+    self->space                    = space;
+    self->depth                    = 0U;
+    if (first->bytes < 8U) {
+        self->pc   = program->code;
+        self->fuel = program->fuel;
+        return HP_FAULT_RECORD; // the loop's first region needs 8 bytes, and every real hit brings a context
+    }
+    return interpret(self, program, first);
 }
+
+#if defined(FAST_LOOP)
+#pragma GCC pop_options
+#endif

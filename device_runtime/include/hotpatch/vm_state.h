@@ -16,14 +16,6 @@ typedef struct hp_region_t {
     uint8_t *memory;
 } hp_region_t;
 
-/// The region last hit, so that a loop's accesses cost one comparison. `last` is its length less 8: only regions of at
-/// least 8 bytes are kept here.
-typedef struct hp_region_cache_t {
-    uint32_t address;
-    uint32_t last;
-    uint8_t *memory;
-} hp_region_cache_t;
-
 /// What a call of a sub-program keeps of its caller (RFC 9669 section 2: r6-r9 survive a call).
 typedef struct hp_call_frame_t {
     uint64_t r6_r9[4];
@@ -40,8 +32,6 @@ typedef struct hp_vm_t {
     const uint8_t *pc; ///< after a run: behind the last instruction executed, unless fuel ended it
     uint32_t fuel;     ///< after a run: instructions it was allowed and did not use
     uint32_t depth;    ///< callers waiting
-    hp_region_cache_t load;
-    hp_region_cache_t store;
     hp_call_frame_t callers[HP_SUB_PROGRAMS_DEEP];
 } hp_vm_t;
 

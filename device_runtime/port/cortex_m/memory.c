@@ -40,7 +40,13 @@ void *memmove(void *to, const void *from, size_t size)
 
 void *memset(void *to, int value, size_t size)
 {
-    uint8_t *out = to;
+    uint8_t *out        = to;
+    const uint32_t four = (uint8_t)value * 0x01010101U;
+    if (((uintptr_t)out & 3U) == 0U) {
+        for (; size >= 4U; size -= 4U, out += 4) {
+            *(uint32_t *)(void *)out = four;
+        }
+    }
     while (size-- > 0U) {
         *out++ = (uint8_t)value;
     }
