@@ -1,4 +1,4 @@
-"""Stop 12 of 12. `./tools/dev sweep engine` and `sweep fuzz`: what CI runs small, at full size and counted.
+"""Stop 12 of 12. `./tools/dev sweep engine`, `sweep fuzz`, `sweep cuts`: what CI runs small, counted.
 
 Takes a seed and sizes; runs every random program on the reference, on this machine's build of the engine and
 on an emulated core (each of the four in turn); gives counts and exit code 0, or 1 where anything differs or
@@ -16,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host")) if path not in sys.path]
+
+import cuts  # noqa: E402  # beside this file
 
 from tests import engine, thumb_engine  # noqa: E402
 from tests.differential import Tally, compare_program  # noqa: E402
@@ -92,7 +94,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb.add_argument("--core", action="append", choices=sorted(thumb_engine.CORES), help="only this core")
     longer = verbs.add_parser("fuzz", help="libFuzzer on the structural check and the engine")
     longer.add_argument("--seconds", type=int, default=3600)
+    cuts.add_arguments(verbs.add_parser("cuts", help="power cuts and resets on emulated boards"))
     options = parser.parse_args(arguments)
+    if options.verb == "cuts":
+        return cuts.sweep_cuts(options)
     if options.verb == "fuzz":
         return sweep_fuzz(options.seconds)
     cores = options.core or sorted(thumb_engine.CORES)

@@ -21,6 +21,9 @@ void hp_chip_serial_flow(void);
 /// Handler of the serial line's interrupt.
 void hp_chip_serial_interrupt(void);
 
+/// Handler of NMI: whether its cause was the runtime's and is dealt with. A chip without such a cause need not have it.
+bool hp_chip_nonmaskable(void);
+
 /// As flash_program and flash_erase of port.h.
 HP_MUST_CHECK hp_status_t hp_chip_flash_program(uint32_t address, const void *data, size_t size);
 HP_MUST_CHECK hp_status_t hp_chip_flash_erase(uint32_t address);

@@ -26,6 +26,19 @@ static void unexpected_exception(void)
     firmware_fault();
 }
 
+/// Where the chip's folder supplies none, no NMI is the runtime's.
+__attribute__((weak)) bool hp_chip_nonmaskable(void)
+{
+    return false;
+}
+
+static void nonmaskable(void)
+{
+    if (!hp_chip_nonmaskable()) {
+        firmware_fault();
+    }
+}
+
 __attribute__((noreturn)) void Reset_Handler(void)
 {
     // A reset by software leaves the comparators armed, and the tables behind them are about to be cleared.
@@ -63,6 +76,7 @@ __attribute__((section(".vectors"), used)) const vector_t hp_vectors[EXCEPTIONS 
     [0]        = {.stack = hp_stack_top},
     [1]        = {.handler = Reset_Handler},
     [2 ... 14] = {.handler = unexpected_exception},
+    [2]        = {.handler = nonmaskable},
     [3]        = {.handler = hp_hard_fault},
 #if HP_BOARD_FPB_VERSION != 0U
     [4 ... 6] = {.handler = hp_other_fault},
