@@ -1,6 +1,6 @@
 # The core as a library for this machine: ../build/native/libhotpatch.so. Included by the Makefile; also works by itself.
-NATIVE_ROOT    := $(dir $(lastword $(MAKEFILE_LIST)))
-NATIVE_BUILD   := $(NATIVE_ROOT)../build/native
+NATIVE_ROOT    := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+NATIVE_BUILD   := $(abspath $(NATIVE_ROOT)../build/native)
 PATCHCTL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchctl
 MONOCYPHER     := $(PATCHCTL_CACHE)/sources/monocypher-4.0.3
 NATIVE_SOURCES := $(wildcard $(NATIVE_ROOT)core/*.c) $(NATIVE_ROOT)port/native/port.c
