@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host")) if path not in sys.path]
+sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host"), str(ROOT / "tools")) if path not in sys.path]
 
-import cuts  # noqa: E402  # beside this file
-
+from sweep import cuts  # noqa: E402
 from tests import engine, thumb_engine  # noqa: E402
 from tests.differential import Tally, compare_program  # noqa: E402
 from tests.fuzzing import build_fuzzer, clang, fuzz  # noqa: E402
