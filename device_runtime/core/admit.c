@@ -187,7 +187,8 @@ hp_status_t hp_admit_confirm(hp_runtime_t *self, hp_span_t id)
     if (record.state == HP_PATCH_STATE_UPDATED) {
         return HP_STATUS_OK;
     }
-    if (record.state != HP_PATCH_STATE_TRIAL) {
+    // A trial that could not be taken back at the start stands in the journal, but nobody has seen it work.
+    if (record.state != HP_PATCH_STATE_TRIAL || !self->journal.patches[index].armed) {
         return HP_STATUS_NOT_FOUND;
     }
     record.state = HP_PATCH_STATE_UPDATED;

@@ -218,14 +218,14 @@ class Bench:
 
     # Patches -----------------------------------------------------------------------------------------------
 
-    def push(self, patch: Path | bytes, *, confirm: bool = True) -> PushReport:
+    def push(self, patch: Path | str | bytes, *, confirm: bool = True) -> PushReport:
         """Builds a patch folder for this image and signs it with the test key, or takes a container; pushes.
 
         A folder is built once a session. Raises what building and pushing raise.
         """
         if isinstance(patch, bytes):
             return self.device.push(patch, confirm=confirm)
-        install, undo = _built(patch.resolve(), self.name, self.target.image)
+        install, undo = _built(Path(patch).resolve(), self.name, self.target.image)
         return self.device.push(install, undo=undo, confirm=confirm)
 
     def rollback(self, patch_id: str) -> PushReport:

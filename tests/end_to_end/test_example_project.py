@@ -1,6 +1,7 @@
 """The example project as an outsider runs it: the built wheel, its own firmware, nothing else."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,3 +94,15 @@ def test_a_firmware_team_pushes_and_cuts_power_in_its_tests(installed, tmp_path)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+
+
+def test_the_test_that_readme_shows_passes_as_it_stands(installed, tmp_path):
+    shown = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    (tmp_path / "pytest.ini").write_text(PROJECT.format(image=firmware_elf()))
+    (tmp_path / "test_readme.py").write_text(shown.group(1))
+    (tmp_path / "patches").symlink_to(ROOT / "patches")
+
+    done = run_pytest(tmp_path, installed[1])
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout

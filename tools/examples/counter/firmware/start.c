@@ -26,5 +26,8 @@ static void fault(void)
 }
 
 __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
-    [0] = (uintptr_t)stack_top, [1] = (uintptr_t)reset, [3] = (uintptr_t)fault, [15] = (uintptr_t)tick,
+    [0]  = (uintptr_t)stack_top,
+    [1]  = (uintptr_t)reset,
+    [3]  = (uintptr_t)fault,
+    [15] = (uintptr_t)tick,
 };
