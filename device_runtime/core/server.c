@@ -10,9 +10,10 @@
 #include "core/slipmux.h"
 #include "core/store.h"
 
-#define FORMAT_CBOR    60U
-#define BLOCK_EXPONENT 4U ///< answers travel in blocks of 256 bytes at most
-#define KEY_PRINT      8U ///< bytes of a key's digest that name it
+#define FORMAT_CBOR      60U
+#define CONTENT_ATTEMPTS 4U ///< a length that changes in each of them is no accident of time
+#define BLOCK_EXPONENT   4U ///< answers travel in blocks of 256 bytes at most
+#define KEY_PRINT        8U ///< bytes of a key's digest that name it
 
 #define EXCHANGE_LIFETIME_MS 247000U ///< RFC 7252 section 4.8.2: how long a message id means one request
 
@@ -172,7 +173,9 @@ static void answer_status(hp_runtime_t *self, const hp_message_t *request, hp_st
 }
 
 /// The block that the request asks for of a resource's representation.
-static void answer_content(hp_runtime_t *self, const hp_message_t *request, represent_t represent)
+/// Writes the reply that carries `request`'s block of the representation. False: its length changed on the way, for
+/// hits and time go on meanwhile.
+static bool write_content(hp_runtime_t *self, const hp_message_t *request, represent_t represent)
 {
     const hp_block_t *asked = &request->block2;
     const uint32_t exponent =
@@ -184,7 +187,7 @@ static void answer_content(hp_runtime_t *self, const hp_message_t *request, repr
     represent(self, &measure);
     if (skip >= measure.written) {
         answer_status(self, request, HP_STATUS_BAD_REQUEST);
-        return;
+        return true;
     }
     const hp_block_t block = {true, measure.written - skip > size, skip / size, exponent};
     hp_coap_writer_t out   = begin(self, request, HP_COAP_CONTENT);
@@ -195,7 +198,21 @@ static void answer_content(hp_runtime_t *self, const hp_message_t *request, repr
     hp_coap_put_marker(&out);
     hp_cbor_writer_t body = {.data = out.data + out.used, .size = size, .skip = skip};
     represent(self, &body);
+    if (body.written != measure.written) {
+        return false;
+    }
     finish(self, out.used + (block.more ? size : measure.written - skip));
+    return true;
+}
+
+static void answer_content(hp_runtime_t *self, const hp_message_t *request, represent_t represent)
+{
+    for (uint32_t attempt = 0; attempt < CONTENT_ATTEMPTS; attempt++) {
+        if (write_content(self, request, represent)) {
+            return;
+        }
+    }
+    answer_status(self, request, HP_STATUS_BUSY);
 }
 
 // ------------------------------------------------ transfers ------------------------------------------------

@@ -7,7 +7,7 @@ from aiocoap.numbers.types import Type
 from aiocoap.optiontypes import BlockOption
 from patchctl.contract import LEVEL, Counter, IdentityKey, Status
 
-from tests.native import BUILD_ID
+from tests.native import BUILD_ID, NativeDevice
 from tests.runtime import containers, exchange
 
 BLOCK = BlockOption.BlockwiseTuple
@@ -27,6 +27,28 @@ def test_identity_says_which_board_and_build_this_is(device):
     assert identity[IdentityKey.LEVEL] == LEVEL
     assert identity[IdentityKey.KEYS] == [containers.KEY.public.fingerprint]
     assert identity[IdentityKey.SLOTS_FREE] == identity[IdentityKey.SLOTS_TOTAL] == 8
+
+
+class Ticking(NativeDevice):
+    """A board on which a millisecond passes whenever the core looks at the clock."""
+
+    @property
+    def now_ms(self):
+        self._now_ms += 1
+        return self._now_ms
+
+    @now_ms.setter
+    def now_ms(self, value):
+        self._now_ms = value
+
+
+@pytest.mark.parametrize("edge_ms", [24, 256, 65536])
+def test_a_representation_that_grows_while_it_is_written_is_whole(device, edge_ms):
+    ticking = Ticking(device.flash)
+    for start_ms in range(edge_ms - 12, edge_ms + 2):
+        ticking.now_ms = start_ms
+
+        assert edge_ms - 12 < exchange.get(ticking, "hp/id")[IdentityKey.UPTIME_MS] < edge_ms + 24
 
 
 def test_counters_are_all_there(device):
