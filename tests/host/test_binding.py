@@ -41,31 +41,33 @@ def program(*symbols, data=b""):
 
 
 @pytest.mark.parametrize(("name", "thumb"), [("mp_type_module", 0), ("take", 1)])
-def test_symbol_becomes_the_constant_a_c_pointer_would_hold(description, tiny_firmware, name, thumb):
-    bound = bind(program(SymbolReference(name, 8)), description, tiny_firmware)
+def test_symbol_becomes_the_constant_a_c_pointer_would_hold(
+    description, tiny_firmware, some_board, name, thumb
+):
+    bound = bind(program(SymbolReference(name, 8)), description, tiny_firmware, some_board)
 
     load = decode(bound.program.code)[0]
     assert load.src == 0
     assert load.imm64 == tiny_firmware.symbol(name, "").address + thumb + 8
 
 
-def test_unknown_symbol_is_told_at_its_source_line(description, tiny_firmware):
+def test_unknown_symbol_is_told_at_its_source_line(description, tiny_firmware, some_board):
     with pytest.raises(InputError) as refusal:
-        bind(program(SymbolReference("mp_type_modul", 0)), description, tiny_firmware)
+        bind(program(SymbolReference("mp_type_modul", 0)), description, tiny_firmware, some_board)
 
     assert refusal.value.where == "patch.c:9:3"
     assert "mp_type_module" in refusal.value.hint
 
 
-def test_address_outside_memory_is_refused(description, tiny_firmware):
+def test_address_outside_memory_is_refused(description, tiny_firmware, some_board):
     with pytest.raises(InputError) as refusal:
-        bind(program(SymbolReference("take", -(2**31))), description, tiny_firmware)
+        bind(program(SymbolReference("take", -(2**31))), description, tiny_firmware, some_board)
 
     assert refusal.value.what == "take-2147483648 lies outside memory"
 
 
-def test_site_carries_original_bytes_and_a_copy(description, tiny_firmware):
-    site = bind(program(), description, tiny_firmware).site
+def test_site_carries_original_bytes_and_a_copy(description, tiny_firmware, some_board):
+    site = bind(program(), description, tiny_firmware, some_board).site
 
     function = tiny_firmware.function("mp_import_all", "")
     assert site.address == function.address
@@ -75,11 +77,11 @@ def test_site_carries_original_bytes_and_a_copy(description, tiny_firmware):
     assert (site.trigger, site.writable_registers) == (Trigger.BREAKPOINT, 1)
 
 
-def test_safe_arguments_are_numbers_addresses_and_texts_in_the_data(description, tiny_firmware):
+def test_safe_arguments_are_numbers_addresses_and_texts_in_the_data(description, tiny_firmware, some_board):
     arguments = (5, SymbolArgument("mp_type_module"), TextArgument("known"), TextArgument("new"))
     given = replace(description, safe=SafeDescription(Verdict.REDIRECT, "mp_raise_msg", 0, arguments))
 
-    bound = bind(program(data=b"\1known\0"), given, tiny_firmware)
+    bound = bind(program(data=b"\1known\0"), given, tiny_firmware, some_board)
 
     address = tiny_firmware.symbol("mp_type_module", "").address
     assert bound.program.data == b"\1known\0new\0"
@@ -91,8 +93,8 @@ def test_safe_arguments_are_numbers_addresses_and_texts_in_the_data(description,
     )
 
 
-def test_redirects_are_addresses_without_the_thumb_bit(description, tiny_firmware):
-    redirect = bind(program(), description, tiny_firmware).redirects[0]
+def test_redirects_are_addresses_without_the_thumb_bit(description, tiny_firmware, some_board):
+    redirect = bind(program(), description, tiny_firmware, some_board).redirects[0]
 
     assert redirect.target == tiny_firmware.function("mp_raise_msg", "").address
 
@@ -107,11 +109,13 @@ def test_redirects_are_addresses_without_the_thumb_bit(description, tiny_firmwar
         ("twice", InputError, "the firmware has 2 symbols 'twice'"),
     ],
 )
-def test_site_that_cannot_be_patched_is_refused(description, tiny_firmware, function, error, told):
+def test_site_that_cannot_be_patched_is_refused(
+    description, tiny_firmware, some_board, function, error, told
+):
     other = replace(description, site=replace(description.site, function=function))
 
     with pytest.raises(error) as refusal:
-        bind(program(), other, tiny_firmware)
+        bind(program(), other, tiny_firmware, some_board)
 
     assert told in refusal.value.what
     assert refusal.value.where.endswith("patch.toml")
