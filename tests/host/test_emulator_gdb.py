@@ -51,7 +51,8 @@ def port(machine):
 def by_gdb(machine, port, tmp_path, *commands):
     elf = tmp_path / "firmware.elf"
     elf.write_bytes(image(machine.board.name))
-    arguments = [word for command in (f"target remote :{port}", *commands) for word in ("-ex", command)]
+    remote = f"target remote 127.0.0.1:{port}"
+    arguments = [word for command in (remote, *commands) for word in ("-ex", command)]
     done = subprocess.run(
         [GDB, "-nx", "-batch", *arguments, str(elf)],
         capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
