@@ -22,7 +22,7 @@ from patchctl.contract import (
 )
 from patchctl.errors import DeviceRefused, InputError, LinkError, PatchctlError, refusal
 from patchctl.firmware import Firmware
-from patchctl.link.base import Link, link_for
+from patchctl.link import Link, link_for
 from patchctl.link.transport import Progress, Session
 from patchctl.package import reports
 from patchctl.package.archive import Archive, default_folder

@@ -11,7 +11,7 @@ import termios
 import pytest
 from patchctl.cli.main import main
 from patchctl.contract import STATUS_TEXT, PatchState, Status
-from patchctl.link import base
+from patchctl.link import selector
 from patchctl.package import keypage
 from patchctl.package.signing import load_public_key
 
@@ -25,7 +25,7 @@ TO = ["--to", "fake:board"]
 def board(monkeypatch, tmp_path):
     """A board behind `fake:board`, and an empty current folder that is the archive too."""
     board = FakeBoard(samples.KEY.public)
-    monkeypatch.setitem(base._OPENERS, "fake", lambda rest: board)
+    monkeypatch.setitem(selector._OPENERS, "fake", lambda rest: board)
     monkeypatch.setenv("PATCHCTL_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.chdir(tmp_path)
     return board

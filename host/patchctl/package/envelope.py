@@ -2,7 +2,7 @@
 
 Takes a manifest, its payload and a signing key; gives the container that travels, and reads one back
 without believing it. The digest covers the manifest with its byte-string head, the signature covers the
-digest (draft-ietf-suit-manifest 8.3, RFC 9052 4.4). Next: patchctl/link/base.py
+digest (draft-ietf-suit-manifest 8.3, RFC 9052 4.4). Next: patchctl/link/selector.py
 """
 
 from __future__ import annotations
