@@ -1,7 +1,8 @@
 """Stop 7 of 12. A link: bytes to and from one board, on that board's own clock.
 
 Takes what a serial port or an emulated board does; gives the one interface that sessions use. Time belongs
-to the link, since an emulated board has its own: whoever waits, waits on the link. Next: patchctl/link/slipmux.py
+to the link, since an emulated board has its own: whoever waits, waits on the link.
+Next: patchctl/link/slipmux.py
 """
 
 from __future__ import annotations
