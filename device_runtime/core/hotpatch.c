@@ -86,13 +86,3 @@ hp_status_t hp_confirm(hp_runtime_t *self, const char *id)
 {
     return hp_admit_confirm(self, (hp_span_t){(const uint8_t *)id, hp_text_bytes(id)});
 }
-
-uint32_t hp_counter(const hp_runtime_t *self, hp_counter_t counter)
-{
-    return hp_observe(&self->counters[counter]);
-}
-
-void hp_count(hp_runtime_t *self, hp_counter_t counter)
-{
-    hp_add_one(&self->counters[counter]);
-}

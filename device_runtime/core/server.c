@@ -7,7 +7,6 @@
 #include "core/cbor.h"
 #include "core/coap.h"
 #include "core/sha256.h"
-#include "core/slipmux.h"
 #include "core/store.h"
 
 #define FORMAT_CBOR      60U
@@ -141,13 +140,12 @@ static hp_coap_writer_t begin(hp_runtime_t *self, const hp_message_t *request, u
     return out;
 }
 
-/// Keeps the answer for a request that comes again, and sends it.
+/// Keeps the answer: it goes out now, and once more if its request comes again.
 static void finish(hp_runtime_t *self, uint32_t reply_bytes)
 {
     self->exchange.answered    = true;
     self->exchange.answered_ms = self->port->now_ms(self->port->context);
     self->exchange.reply_bytes = reply_bytes;
-    hp_slipmux_send(self, self->exchange.reply, reply_bytes);
 }
 
 /// {1: status, 2: detail}; Block1 is echoed where the request had it.
@@ -349,13 +347,13 @@ static void serve(hp_runtime_t *self, const hp_message_t *request)
 }
 
 /// RFC 7252 section 4.2: what cannot be processed is rejected by a reset, and so is a ping answered (section 4.3).
-static void send_reset(hp_runtime_t *self, uint16_t message_id)
+static hp_span_t reset_of(hp_runtime_t *self, uint16_t message_id)
 {
-    uint8_t bytes[4];
-    hp_coap_writer_t out = {.data = bytes, .size = sizeof bytes};
+    uint8_t *bytes       = self->exchange.reset;
+    hp_coap_writer_t out = {.data = bytes, .size = sizeof self->exchange.reset};
 
     hp_coap_begin(&out, HP_COAP_RESET, HP_COAP_EMPTY, message_id, (hp_span_t){bytes, 0});
-    hp_slipmux_send(self, bytes, out.used);
+    return (hp_span_t){bytes, out.used};
 }
 
 /// Whether `message` is the last request, sent once more because its answer was lost (RFC 7252 section 4.5): a host repeats
@@ -376,27 +374,27 @@ static bool came_again(hp_runtime_t *self, const uint8_t *message, size_t size)
     return false;
 }
 
-bool hp_server_handle(hp_runtime_t *self, const uint8_t *message, size_t size)
+bool hp_server_handle(hp_runtime_t *self, const uint8_t *message, size_t size, hp_span_t *answer)
 {
     hp_message_t request;
     const bool good       = hp_coap_parse((hp_span_t){message, size}, &request);
     const bool is_request = request.code >= HP_COAP_GET && request.code < 32U;
 
+    *answer = (hp_span_t){NULL, 0};
     if (request.type == HP_COAP_ACKNOWLEDGEMENT || request.type == HP_COAP_RESET) {
         return good;
     }
     if (!good || !is_request) {
         if (request.type == HP_COAP_CONFIRMABLE) {
-            send_reset(self, request.message_id);
+            *answer = reset_of(self, request.message_id);
         }
         return good;
     }
-    if (came_again(self, message, size)) {
-        hp_slipmux_send(self, self->exchange.reply, self->exchange.reply_bytes);
-        return true;
+    if (!came_again(self, message, size)) {
+        hp_count(self, HP_COUNTER_REQUESTS);
+        self->detail = 0;
+        serve(self, &request);
     }
-    hp_count(self, HP_COUNTER_REQUESTS);
-    self->detail = 0;
-    serve(self, &request);
+    *answer = (hp_span_t){self->exchange.reply, self->exchange.reply_bytes};
     return true;
 }

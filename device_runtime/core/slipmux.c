@@ -37,6 +37,57 @@ static uint32_t now(const hp_runtime_t *self)
     return self->port->now_ms(self->port->context);
 }
 
+// ------------------------------------------------ sending ------------------------------------------------
+
+/// Bytes on their way to the line, so that the port is not asked for each one.
+typedef struct pieces_t {
+    const hp_port_t *port;
+    uint32_t used;
+    uint8_t bytes[CHUNK];
+} pieces_t;
+
+static void push(pieces_t *pieces, uint8_t byte)
+{
+    if (pieces->used == CHUNK) {
+        pieces->port->serial_write(pieces->port->context, pieces->bytes, pieces->used);
+        pieces->used = 0;
+    }
+    pieces->bytes[pieces->used++] = byte;
+}
+
+static void push_escaped(pieces_t *pieces, const uint8_t *data, size_t size)
+{
+    for (size_t index = 0; index < size; index++) {
+        if (data[index] == END || data[index] == ESCAPE) {
+            push(pieces, ESCAPE);
+            push(pieces, data[index] == END ? ESCAPED_END : ESCAPED_ESCAPE);
+        } else {
+            push(pieces, data[index]);
+        }
+    }
+}
+
+static void send_frame(hp_runtime_t *self, uint8_t kind, const uint8_t *data, size_t size)
+{
+    pieces_t pieces                = {.port = self->port};
+    const uint16_t fcs             = (uint16_t)~hp_fcs16(hp_fcs16(0xffffU, &kind, 1), data, size);
+    const uint8_t check[FCS_BYTES] = {(uint8_t)fcs, (uint8_t)(fcs >> 8)};
+
+    push(&pieces, END);
+    push_escaped(&pieces, &kind, 1);
+    push_escaped(&pieces, data, size);
+    if (kind == KIND_COAP) {
+        push_escaped(&pieces, check, sizeof check);
+    }
+    push(&pieces, END);
+    self->port->serial_write(self->port->context, pieces.bytes, pieces.used);
+}
+
+void hp_slipmux_send_text(hp_runtime_t *self, const uint8_t *text, size_t size)
+{
+    send_frame(self, KIND_TEXT, text, size);
+}
+
 // ------------------------------------------------ receiving ------------------------------------------------
 
 static void console_byte(hp_runtime_t *self, uint8_t byte)
@@ -47,14 +98,29 @@ static void console_byte(hp_runtime_t *self, uint8_t byte)
     }
 }
 
+/// The message in a whole frame, served and answered. False if there is none.
+static bool serve_frame(hp_runtime_t *self)
+{
+    const hp_line_t *line = &self->line;
+    hp_span_t answer;
+
+    if (line->broken || line->used < 1U + FCS_BYTES ||
+        hp_fcs16(0xffffU, line->frame, line->used) != FCS_GOOD) {
+        return false;
+    }
+    const bool served = hp_server_handle(self, line->frame + 1, line->used - 1U - FCS_BYTES, &answer);
+    if (answer.size != 0U) {
+        send_frame(self, KIND_COAP, answer.data, answer.size);
+    }
+    return served;
+}
+
 static void end_frame(hp_runtime_t *self)
 {
     hp_line_t *line = &self->line;
 
     line->state = CONSOLE;
-    if (line->broken || line->used < 1U + FCS_BYTES ||
-        hp_fcs16(0xffffU, line->frame, line->used) != FCS_GOOD ||
-        !hp_server_handle(self, line->frame + 1, line->used - 1U - FCS_BYTES)) {
+    if (!serve_frame(self)) {
         hp_count(self, HP_COUNTER_FRAMES_DROPPED);
         return;
     }
@@ -164,60 +230,4 @@ void hp_slipmux_poll(hp_runtime_t *self)
     if (line->session && ms - line->session_ms >= HP_SESSION_MS) {
         line->session = false;
     }
-}
-
-// ------------------------------------------------ sending ------------------------------------------------
-
-/// Bytes on their way to the line, so that the port is not asked for each one.
-typedef struct pieces_t {
-    const hp_port_t *port;
-    uint32_t used;
-    uint8_t bytes[CHUNK];
-} pieces_t;
-
-static void push(pieces_t *pieces, uint8_t byte)
-{
-    if (pieces->used == CHUNK) {
-        pieces->port->serial_write(pieces->port->context, pieces->bytes, pieces->used);
-        pieces->used = 0;
-    }
-    pieces->bytes[pieces->used++] = byte;
-}
-
-static void push_escaped(pieces_t *pieces, const uint8_t *data, size_t size)
-{
-    for (size_t index = 0; index < size; index++) {
-        if (data[index] == END || data[index] == ESCAPE) {
-            push(pieces, ESCAPE);
-            push(pieces, data[index] == END ? ESCAPED_END : ESCAPED_ESCAPE);
-        } else {
-            push(pieces, data[index]);
-        }
-    }
-}
-
-static void send_frame(hp_runtime_t *self, uint8_t kind, const uint8_t *data, size_t size)
-{
-    pieces_t pieces                = {.port = self->port};
-    const uint16_t fcs             = (uint16_t)~hp_fcs16(hp_fcs16(0xffffU, &kind, 1), data, size);
-    const uint8_t check[FCS_BYTES] = {(uint8_t)fcs, (uint8_t)(fcs >> 8)};
-
-    push(&pieces, END);
-    push_escaped(&pieces, &kind, 1);
-    push_escaped(&pieces, data, size);
-    if (kind == KIND_COAP) {
-        push_escaped(&pieces, check, sizeof check);
-    }
-    push(&pieces, END);
-    self->port->serial_write(self->port->context, pieces.bytes, pieces.used);
-}
-
-void hp_slipmux_send(hp_runtime_t *self, const uint8_t *message, size_t size)
-{
-    send_frame(self, KIND_COAP, message, size);
-}
-
-void hp_slipmux_send_text(hp_runtime_t *self, const uint8_t *text, size_t size)
-{
-    send_frame(self, KIND_TEXT, text, size);
 }

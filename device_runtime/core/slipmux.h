@@ -11,14 +11,11 @@
 #define HP_SILENCE_MS 200U  ///< after which a frame under way is given up
 #define HP_SESSION_MS 3000U ///< after the last valid frame, a session closes
 
-/// Takes bytes from the line. Whole frames go to hp_server_handle, console bytes to the port.
+/// Takes bytes from the line. Whole frames go to hp_server_handle and its answers back, console bytes to the port.
 void hp_slipmux_feed(hp_runtime_t *self, const uint8_t *data, size_t size);
 
 /// Gives up a frame that stopped coming, closes an idle session.
 void hp_slipmux_poll(hp_runtime_t *self);
-
-/// Sends one CoAP message as a frame.
-void hp_slipmux_send(hp_runtime_t *self, const uint8_t *message, size_t size);
 
 /// Sends console text as a diagnostics frame.
 void hp_slipmux_send_text(hp_runtime_t *self, const uint8_t *text, size_t size);

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import deps
@@ -21,8 +22,7 @@ SYSTEM_HEADERS = {"stdint.h", "stdbool.h", "stddef.h", "string.h"}
 ALLOWED = re.compile(r"mem(cpy|set|move|cmp)|__aeabi_\w+|__gnu_thumb1_case_\w+|crypto_(eddsa|wipe|verify)\w*")
 
 
-def compile_core(cpu: str, folder: Path, sources=CORE) -> Path:
-    """All core objects of one core type, joined so that calls between them resolve."""
+def compile_objects(cpu: str, folder: Path, sources) -> list[Path]:
     objects = []
     for source in sources:
         objects.append(folder / f"{source.stem}.o")
@@ -35,6 +35,12 @@ def compile_core(cpu: str, folder: Path, sources=CORE) -> Path:
             *INCLUDES,
         ]
         subprocess.run([*command, "-c", str(source), "-o", str(objects[-1])], check=True)
+    return objects
+
+
+def compile_core(cpu: str, folder: Path, sources=CORE) -> Path:
+    """All core objects of one core type, joined so that calls between them resolve."""
+    objects = compile_objects(cpu, folder, sources)
     joined = folder / "core.o"
     subprocess.run(["arm-none-eabi-ld", "-r", "-o", str(joined), *map(str, objects)], check=True)
     return joined
@@ -93,6 +99,32 @@ def test_gates_catch_what_is_planted(planted, gate, tmp_path):
     source.write_text(planted + "\n")
 
     assert gate(compile_core("cortex-m4", tmp_path, [source])) != []
+
+
+def calls(objects: list[Path]) -> dict[str, set[str]]:
+    """By file, the files whose functions it calls."""
+    tables = {path.stem: symbols(path) for path in objects}
+    home = {name: stem for stem, table in tables.items() for kind, name in table if kind in "TR"}
+    return {
+        stem: {home[name] for kind, name in table if kind == "U" and name in home}
+        for stem, table in tables.items()
+    }
+
+
+def test_no_file_of_the_core_calls_one_that_calls_it(tmp_path):
+    objects = compile_objects("cortex-m4", tmp_path, CORE)
+
+    assert len(list(TopologicalSorter(calls(objects)).static_order())) == len(CORE)
+
+
+def test_a_circle_of_files_is_caught(tmp_path):
+    for one, other in ("ab", "ba"):
+        text = f"int {other}(void);\nint {one}(void);\nint {one}(void) {{ return {other}(); }}\n"
+        (tmp_path / f"{one}.c").write_text(text)
+    objects = compile_objects("cortex-m4", tmp_path, sorted(tmp_path.glob("*.c")))
+
+    with pytest.raises(CycleError):
+        TopologicalSorter(calls(objects)).prepare()
 
 
 @pytest.mark.parametrize("path", sorted((RUNTIME / "core").glob("*.[ch]")), ids=lambda path: path.name)

@@ -34,6 +34,7 @@ typedef struct hp_exchange_t {
     uint16_t next_message_id; ///< of messages that the board starts itself
     uint32_t reply_bytes;
     uint8_t reply[HP_REPLY_BYTES_MAX];
+    uint8_t reset[4]; ///< a CoAP reset, which leaves `reply` as it is
 } hp_exchange_t;
 
 /// One patch id the journal knows (core/store.c).
