@@ -110,6 +110,10 @@ class Engine:
         assert self._c.harness_vm_bytes() == ctypes.sizeof(_Vm), "vm_state.h has changed"
         self._helper = ctypes.cast(self._c.harness_helper, ctypes.c_void_p).value
 
+    def plant(self, number: int) -> None:
+        """Chooses the bug that a copy of vm.c with many in it has; 0: none."""
+        ctypes.c_uint.in_dll(self._c, "planted").value = number
+
     def check(self, code: bytes, limits: Limits) -> tuple[Status, int]:
         """hp_check_program on a copy at an odd address: it must not care."""
         buffer = ctypes.create_string_buffer(b"\0" + code, len(code) + 1)

@@ -33,7 +33,7 @@ CORES = {
     "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
 }
-__all__ = ["CORES", "ThumbEngine", "UcError", "build"]
+__all__ = ["CORES", "Endless", "ThumbEngine", "UcError", "build"]
 
 _FLASH, _FLASH_BYTES = 0x00000000, 0x80000
 _RAM, _RAM_BYTES = 0x20000000, 0x10000
@@ -46,6 +46,10 @@ _NESTED = 0x4000  # how far behind the first run's data that of a nested run lie
 _LIMIT = 50_000_000
 _VM_AFTER = "<11Q5I"  # registers, program, space, pc, fuel, depth
 _REGISTERS = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
+
+
+class Endless(Exception):
+    """A run did not come to its end within the machine instructions allowed."""
 
 
 class ThumbEngine:
@@ -71,11 +75,14 @@ class ThumbEngine:
         fuel: int,
         frame_bytes: int = 0,
         helpers: frozenset[int] = frozenset({1}),
+        at_most: int = _LIMIT,
     ) -> Outcome:
-        """hp_vm_run; changes the bytes of `space` as the run does."""
+        """hp_vm_run; changes the bytes of `space` as the run does. Endless after `at_most` instructions."""
         self._prepare(0, code, space, fuel, frame_bytes, helpers)
         self._uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
-        self._uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
+        self._uc.emu_start(self._start | 1, _RETURN, count=at_most)
+        if self._uc.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:
+            raise Endless(f"{at_most} instructions")
         return self._outcome(0, space)
 
     def run_interrupted(

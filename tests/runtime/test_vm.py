@@ -131,14 +131,6 @@ def test_helpers_of_the_engine_are_those_of_the_reference(engine):
 # ------------------------------------------------ the portable core's gates ---------------------------------
 
 
-def test_every_opcode_of_the_contract_has_exactly_one_case_in_the_loop():
-    text = (
-        ROOT / "device_runtime/core/vm.c"
-    ).read_text()  # a switch on a byte: -Wswitch-enum cannot see this
-
-    assert {op.name: text.count(f"case HP_OP_{op.name}:") for op in Op} == {op.name: 1 for op in Op}
-
-
 CORES = ("cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m33")
 
 
