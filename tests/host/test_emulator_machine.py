@@ -9,6 +9,7 @@ import pytest
 from emulator_boards import board_with, finish, firmware, probe
 from patchctl.emulator import Machine, PowerCut
 from patchctl.emulator.registers import Register
+from patchctl.emulator.serial import SerialPort
 from patchctl.emulator.terminal import TcpLine, run_line, serve
 from patchctl.errors import ConfigError, InputError
 
@@ -147,6 +148,33 @@ def test_a_key_page_and_earlier_flash_are_there_at_power_on():
 def test_output_that_never_comes_is_reported_with_what_came():
     with pytest.raises(InputError, match="ready"):
         machine_of("echo").run_until_output(b"never", limit_us=1000)
+
+
+@pytest.mark.parametrize(
+    ("parts", "ends"),
+    [
+        ([b"ab", b"c>>", b"> x"], [-1, -1, 6]),  # the marker in two pieces
+        ([b"", b">", b">", b">>> "], [-1, -1, -1, 5]),  # found at the first of two places
+        ([b">>> a", b">>> b"], [4, 4]),
+        ([b">>", b">>"], [-1, -1]),
+    ],
+)
+def test_a_marker_is_found_once_all_of_it_has_come_however_it_came(parts, ends):
+    port = SerialPort()
+    ends_at = port.finder(b">>> ")
+    for part, end in zip(parts, ends, strict=True):
+        port.output += part
+        assert ends_at() == end == (port.output.find(b">>> ") + 4 if b">>> " in port.output else -1)
+
+
+def test_output_behind_the_marker_is_left_and_what_was_there_before_counts():
+    machine = machine_of("echo")
+    machine.run_until_output(b"ready\n")
+    machine.serial.feed(b"abcab")
+    machine.run_us(2000)
+    now = machine.now_us
+    assert [machine.run_until_output(wanted) for wanted in (b"bc", b"", b"d")] == [b"bc", b"", b"d"]
+    assert (machine.now_us, machine.serial.take()) == (now, b"bc")
 
 
 def test_addresses_find_their_function():

@@ -186,18 +186,15 @@ class Machine:
 
     def run_until_output(self, wanted: bytes, *, limit_us: int = 10_000_000) -> bytes:
         """Run until the board has sent `wanted`; takes all output up to there. InputError if it does not."""
-        output = self.serial.output
-        if not self.run(self.clock.cycles_of_us(limit_us), lambda: wanted in output):
+        ends_at = self.serial.finder(wanted)
+        if not self.run(self.clock.cycles_of_us(limit_us), lambda: ends_at() >= 0):
             state = self.core.lockup or f"pc 0x{self.core.pc:08x} {self.symbol_at(self.core.pc)}"
             raise InputError(
-                f"no {wanted!r} within {limit_us} us of virtual time, but {bytes(output)[-200:]!r}",
+                f"no {wanted!r} within {limit_us} us of virtual time, but {bytes(self.serial.output[-200:])!r}",
                 where=self.board.name,
                 hint=f"{state}; faults: {self.faults or 'none'}",
             )
-        found = output.index(wanted) + len(wanted)
-        taken = bytes(output[:found])
-        del output[:found]
-        return taken
+        return self.serial.take(ends_at())
 
     def _slice(self, end: int) -> None:
         """Do the next thing: a due device, a reset, an exception, sleep, a breakpoint, or instructions."""

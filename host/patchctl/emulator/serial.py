@@ -35,11 +35,26 @@ class SerialPort(Stateful):
         self.line.extend(data)
         self.on_feed()
 
-    def take(self) -> bytes:
-        """All bytes that the board sent since the last call."""
-        data = bytes(self.output)
-        self.output.clear()
+    def take(self, count: int | None = None) -> bytes:
+        """All bytes that the board sent since the last call, or the first `count` of them."""
+        data = bytes(self.output[:count])
+        del self.output[:count]
         return data
+
+    def finder(self, wanted: bytes) -> Callable[[], int]:
+        """A function that gives where the first `wanted` ends in the output, or -1, until somebody takes some.
+
+        Each call looks only at what came since the last one.
+        """
+        searched = 0
+
+        def ends_at() -> int:
+            nonlocal searched
+            start = self.output.find(wanted, searched)
+            searched = start if start >= 0 else max(0, len(self.output) - len(wanted) + 1)
+            return start + len(wanted) if start >= 0 else -1
+
+        return ends_at
 
     def next_byte(self) -> int | None:
         """The byte that reaches the board now; None if it is lost on the way."""
