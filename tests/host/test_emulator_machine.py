@@ -153,8 +153,8 @@ def test_output_that_never_comes_is_reported_with_what_came():
 @pytest.mark.parametrize(
     ("parts", "ends"),
     [
-        ([b"ab", b"c>>", b"> x"], [-1, -1, 6]),  # the marker in two pieces
-        ([b"", b">", b">", b">>> "], [-1, -1, -1, 5]),  # found at the first of two places
+        ([b"ab", b"c>>", b"> x"], [-1, -1, 7]),  # the marker in two pieces
+        ([b"", b">", b">", b">>> "], [-1, -1, -1, 6]),  # behind what only begins like it
         ([b">>> a", b">>> b"], [4, 4]),
         ([b">>", b">>"], [-1, -1]),
     ],

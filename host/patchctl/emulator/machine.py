@@ -189,8 +189,9 @@ class Machine:
         ends_at = self.serial.finder(wanted)
         if not self.run(self.clock.cycles_of_us(limit_us), lambda: ends_at() >= 0):
             state = self.core.lockup or f"pc 0x{self.core.pc:08x} {self.symbol_at(self.core.pc)}"
+            came = bytes(self.serial.output[-200:])
             raise InputError(
-                f"no {wanted!r} within {limit_us} us of virtual time, but {bytes(self.serial.output[-200:])!r}",
+                f"no {wanted!r} within {limit_us} us of virtual time, but {came!r}",
                 where=self.board.name,
                 hint=f"{state}; faults: {self.faults or 'none'}",
             )

@@ -42,9 +42,9 @@ class SerialPort(Stateful):
         return data
 
     def finder(self, wanted: bytes) -> Callable[[], int]:
-        """A function that gives where the first `wanted` ends in the output, or -1, until somebody takes some.
+        """A function that gives where the first `wanted` ends in the output, or -1.
 
-        Each call looks only at what came since the last one.
+        Each call looks only at what came since the last one. It serves until somebody takes output.
         """
         searched = 0
 
