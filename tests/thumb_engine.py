@@ -43,7 +43,10 @@ _PROGRAM, _SPACE, _VM, _RANGES, _CODE, _STACK_END = (
     _OWN + n for n in (0, 0x100, 0x200, 0x400, 0x800, 0x10000)
 )
 _NESTED = 0x4000  # how far behind the first run's data that of a nested run lies
+_NESTED_FUEL = 100
 _LIMIT = 50_000_000
+_IT_STATE = 0x0600FC00  # of CPSR, as Unicorn shows it
+Run = tuple[bytes, Space]  # a program, and what it runs on
 _VM_AFTER = "<11Q5I"  # registers, program, space, pc, fuel, depth
 _REGISTERS = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
 
@@ -55,8 +58,9 @@ class Endless(Exception):
 class ThumbEngine:
     """The engine on one core."""
 
-    def __init__(self, core: str, elf: Path) -> None:
+    def __init__(self, core: str, elf: Path, *, watched: bool = True) -> None:
         self._core = core
+        self._watched = watched
         with elf.open("rb") as stream:
             image = ELFFile(stream)
             symbols = image.get_section_by_name(".symtab")
@@ -65,6 +69,7 @@ class ThumbEngine:
             self._segments = [(s["p_paddr"], s.data()) for s in image.iter_segments("PT_LOAD")]
         self.bad_accesses: list[tuple[int, int, int]] = []
         self.stack_bytes = 0  # deepest use of the C stack so far
+        self.it_places = 0  # instructions of the IT block where the last run_interrupted() stopped
         self._uc = self._machine()
 
     def run(
@@ -86,25 +91,44 @@ class ThumbEngine:
         return self._outcome(0, space)
 
     def run_interrupted(
-        self, outer: tuple[bytes, Space], inner: tuple[bytes, Space], *, stop: int, frame_bytes: int
+        self, outer: Run, inner: Run, *, stop: int, inside: int = 0, frame_bytes: int
     ) -> tuple[Outcome, Outcome | None]:
         """Runs `outer`, and `inner` whole behind its machine instruction `stop`; None if that was too late.
 
-        The inner run has a record of its own and goes on on the same C stack, as an interrupt would.
+        Unicorn counts an IT block as one instruction; `inside` goes so many further into one behind `stop`,
+        of it_places. The inner run has a record of its own, and the same C stack, as in an interrupt.
         """
         uc, nested = self._uc, None
-        helpers, fuel = frozenset({1}), 100
-        self._prepare(0, *outer, fuel, frame_bytes, helpers)
+        self._prepare(0, *outer, _NESTED_FUEL, frame_bytes, frozenset({1}))
         uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
         uc.emu_start(self._start | 1, _RETURN, count=stop)
+        block = self._it_block(uc.reg_read(arm_const.UC_ARM_REG_PC))
+        self.it_places = len(block)
+        if inside:
+            uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, block[inside - 1])
         if uc.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:
             saved = uc.context_save()
-            self._prepare(_NESTED, *inner, fuel, frame_bytes, helpers)
+            uc.reg_write(arm_const.UC_ARM_REG_CPSR, uc.reg_read(arm_const.UC_ARM_REG_CPSR) & ~_IT_STATE)
+            self._prepare(_NESTED, *inner, _NESTED_FUEL, frame_bytes, frozenset({1}))
             uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
             nested = self._outcome(_NESTED, inner[1])
             uc.context_restore(saved)
             uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, _RETURN, count=_LIMIT)
         return self._outcome(0, outer[1]), nested
+
+    def _it_block(self, at: int) -> list[int]:
+        """Where the instructions of the IT block that begins at `at` lie; none: it is no IT."""
+        first, places = self._half(at), []
+        if first >> 8 != 0xBF or not first & 15:
+            return []
+        at += 2
+        for _ in range(5 - (first & -first).bit_length()):  # ARMv7-M ARM A7.3.2: the mask's lowest 1 ends it
+            places.append(at)
+            at += 4 if self._half(at) >> 11 in (0x1D, 0x1E, 0x1F) else 2
+        return places
+
+    def _half(self, address: int) -> int:
+        return int.from_bytes(self._uc.mem_read(address, 2), "little")
 
     def _prepare(
         self, at: int, code: bytes, space: Space, fuel: int, frame_bytes: int, helpers: frozenset[int]
@@ -139,7 +163,8 @@ class ThumbEngine:
             uc.mem_map(start, size)
         for address, data in self._segments:
             uc.mem_write(address, data)
-        uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._look)
+        if self._watched:
+            uc.hook_add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, self._look)
         return uc
 
     def _look(self, uc: Uc, access: int, address: int, size: int, value: int, user: object) -> None:
@@ -170,8 +195,11 @@ def _packed_space(uc: Uc, space: Space, at: int) -> bytes:
     return own + struct.pack("<4I", at, len(space.readable), writable, len(space.writable))
 
 
-def build(core: str, folder: Path, changed: Path | None = None) -> ThumbEngine:
-    """Compiles the engine for `core` into `folder`, at address 0; `changed` as in build_changed."""
+def build(core: str, folder: Path, changed: Path | None = None, *, watched: bool = True) -> ThumbEngine:
+    """Compiles the engine for `core` into `folder`, at address 0; `changed` as in build_changed.
+
+    Not `watched` it is three times as fast, and bad_accesses and stack_bytes say nothing.
+    """
     elf = folder / f"engine-{core}.elf"
     flags = [*WARNINGS, *INCLUDES, "-Os", "-mthumb", f"-mcpu={core}", "-nostartfiles", "--specs=nosys.specs"]
     link = ["-Wl,-Ttext=0x1000,-e,hp_vm_run,--no-warn-rwx-segments"]
@@ -179,4 +207,4 @@ def build(core: str, folder: Path, changed: Path | None = None) -> ThumbEngine:
     sources = [str(ROOT / source) for source in (*kept, "tests/runtime/vm_harness.c")]
     sources += [] if changed is None else [str(changed)]
     subprocess.run(["arm-none-eabi-gcc", *flags, *link, "-o", str(elf), *sources], check=True)
-    return ThumbEngine(core, elf)
+    return ThumbEngine(core, elf, watched=watched)

@@ -255,7 +255,7 @@ BUGS = (
         "division checks the wrong register", "vm.c",
         "\n    if (y == 0U) {\n        return 0U;\n    }\n    if (!is_signed) {\n        return x / y;\n    }"
         "\n    const uint64_t",
-        "\n    if (x == 0U) {\n        return x;\n    }\n    if (y == 0U) {\n        return UINT64_MAX;\n    }"
+        "\n    if (x == 0U) {\n        return x;\n    }\n    if (y == 0U) {\n        return ~0ULL;\n    }"
         "\n    if (!is_signed) {\n        return x / y;\n    }\n    const uint64_t",
         ("div64 by zero",),
     ),

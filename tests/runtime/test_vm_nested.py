@@ -13,11 +13,12 @@ from patchctl.contract import CONTEXT_BYTES, Fault, Verdict
 from patchctl.description import load_description
 from patchctl.isa import encode
 from patchctl.program import load_program
-from patchctl.reference import Region, Space, run
+from patchctl.reference import Outcome, Region, Space, run
 from patchctl.source import compile_source
 
 from tests.engine import ROOT, build
 from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE
+from tests.thumb_engine import CORES
 from tests.thumb_engine import build as build_thumb
 
 FRAME_BYTES = 16
@@ -85,31 +86,45 @@ def inner_space() -> Space:
     )
 
 
-def test_a_hit_inside_a_program_at_every_machine_instruction_changes_neither_run(tmp_path):
-    # ARMv6-M: no IT blocks, so a run can be stopped and continued behind every instruction.
-    engine = build_thumb("cortex-m0plus", tmp_path)
+@pytest.mark.parametrize("core", CORES)
+def test_a_hit_inside_a_program_at_every_machine_instruction_changes_neither_run(core, tmp_path):
+    engine = build_thumb(core, tmp_path, watched=False)
+    code, nested_code = program(OUTER), program(INNER)
     expected_space, alone = outer_space(), inner_space()
-    expected = run(program(OUTER), expected_space, fuel=100, frame_bytes=FRAME_BYTES)
-    inner = run(program(INNER), alone, fuel=100, frame_bytes=FRAME_BYTES)
+    expected = run(code, expected_space, fuel=100, frame_bytes=FRAME_BYTES)
+    inner = run(nested_code, alone, fuel=100, frame_bytes=FRAME_BYTES)
     assert (expected.fault, inner.fault) == (Fault.NONE, Fault.NONE)
-    hits = 0
 
-    for stop in range(1, 100_000):
+    def hit(stop: int, inside: int) -> bool:
         space, nested_space = outer_space(), inner_space()
         outcome, nested = engine.run_interrupted(
-            (program(OUTER), space), (program(INNER), nested_space), stop=stop, frame_bytes=FRAME_BYTES
-        )
-        assert (outcome.fault, outcome.registers, outcome.fuel) == (
-            expected.fault, expected.registers, expected.fuel,
-        ), stop  # fmt: skip
-        assert space == expected_space, stop
+            (code, space), (nested_code, nested_space),
+            stop=stop, inside=inside, frame_bytes=FRAME_BYTES,
+        )  # fmt: skip
+        assert same(outcome, expected), (stop, inside)
+        assert space == expected_space, (stop, inside)
         if nested is None:
-            break  # the outer run was over before
-        hits += 1
-        assert (nested.fault, nested.registers, nested.fuel) == (inner.fault, inner.registers, inner.fuel)
-        assert nested_space == alone, stop
+            return False  # the outer run was over before
+        assert same(nested, inner), (stop, inside)
+        assert nested_space == alone, (stop, inside)
+        return True
 
-    assert hits > 500
+    hits = in_it_blocks = 0
+    for stop in range(1, 100_000):
+        if not hit(stop, 0):
+            break
+        hits += 1
+        for place in range(engine.it_places):
+            assert hit(stop, place + 1)
+            in_it_blocks += 1
+
+    assert hits > 1000
+    assert (in_it_blocks > 0) == (core != "cortex-m0plus")  # ARMv6-M has no IT
+
+
+def same(one: Outcome, other: Outcome) -> bool:
+    """All but where the program counter stands."""
+    return (one.fault, one.registers, one.fuel) == (other.fault, other.registers, other.fuel)
 
 
 # ------------------------------------------------ shipped programs ------------------------------------------
