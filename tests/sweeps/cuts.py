@@ -1,148 +1,78 @@
-"""Stop 10 of 12. Power cuts and resets of an emulated board in the middle of install, confirm and undo.
+"""Stop 10 of 12. Power cuts and resets of an emulated board in the middle of every change.
 
-One golden run goes through the changes and keeps a snapshot of each millisecond in which flash was changed,
-bytes under way on the serial line included; a cut starts from there and costs its recovery only. Afterwards
-the board must boot, must be as before or as after the change, in what it reports and in what it does, and
-must take the change when it is asked again. Next: host/patchctl/emulator/injection.py
+The board must boot, must hold what it held before or what the change gives, in what it reports and in what it
+does, and must take the change when it is asked again. Boards at their prompt with equal memory are looked at
+once, and boards with equal flash are asked once.
+Next: host/patchctl/emulator/injection.py
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from itertools import pairwise
-from pathlib import Path
+from itertools import islice, zip_longest
 
-from patchctl.client import connect
-from patchctl.contract import PatchState
 from patchctl.emulator import Machine, injection
 from patchctl.emulator.flash import TORN_SHAPES, PowerCut
 from patchctl.errors import PatchctlError
-from patchctl.link.emulated import SLICE_US, EmulatedLink
-from patchctl.package.archive import Archive
-from patchctl.package.envelope import seal_patch
+from patchctl.link.emulated import SLICE_US
 
-from tests.end_to_end.conftest import KEY
-from tests.end_to_end.targets import CASES, Target, make_target
-
-BARE = CASES[1]
-BUSY_INSTRUCTIONS = 200  # a millisecond with fewer is sleep
-KEEP_ONE_IN = 16  # of the busy milliseconds without flash operations: where resets come from
-ANSWER_US = 100_000
-
-Outcome = tuple[PatchState | None, bool]  # what the board reports: state, or None if unknown to it; armed
-ABSENT: Outcome = (None, False)
-REJECTED: Outcome = (PatchState.REJECTED, False)
-KEPT: Outcome = (PatchState.UPDATED, True)
-UNDONE: Outcome = (PatchState.UNDONE, False)
-
-
-@dataclass(frozen=True)
-class Change:
-    """What is done, and what the board may be after a loss of power in it: an unconfirmed trial is none."""
-
-    name: str
-    outcomes: tuple[Outcome, ...]
-
-
-CHANGES = (
-    Change("install", (ABSENT, REJECTED)),
-    Change("confirm", (REJECTED, KEPT)),
-    Change("undo", (KEPT, UNDONE)),
+from tests.end_to_end.targets import Target
+from tests.sweeps.changes import (
+    BARE,
+    BOOT_US_MAX,
+    PARSER,
+    TEXT_BYTES_EVEN,
+    Change,
+    Entry,
+    Golden,
+    Held,
+    golden,
 )
 
-
-@dataclass(frozen=True)
-class Moment:
-    """The start of a millisecond of the golden run, and what happened in it."""
-
-    change: int
-    snapshot: object
-    operations: int  # flash operations before it, counted from the start of its change
-    operations_in: int
-    instructions_in: int
+ANSWER_US = 100_000
+_TEXT = b"version?".ljust(TEXT_BYTES_EVEN + 2, b"!")  # too long for even versions only
+VERSION_LINE = b"record 02" + bytes([len(_TEXT)]).hex().encode() + _TEXT.hex().encode()
 
 
-class Recorder:
-    """A Machine, for a link, that keeps the moments of interest."""
+# ------------------------------------------------ one board ------------------------------------------------
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.serial = machine.serial
-        self.moments: list[Moment] = []
-        self.change = 0
-        self.operations = 0
-        self._busy = 0
 
-    @property
-    def now_us(self) -> int:
-        return self.machine.now_us
+def flash_of(machine: Machine) -> bytes:
+    """Stands for all of the store: its bytes, and which of its units cannot be read."""
+    board = machine.board
+    store = machine.flash.read(board.store.address, board.store.pages * board.flash.page_bytes)
+    return hashlib.sha256(store + repr(sorted(machine.flash.torn)).encode()).digest()
 
-    def run_us(self, us: int) -> None:
-        snapshot = self.machine.snapshot()
-        operations, instructions = self.machine.flash.operations, self.machine.instructions
-        self.machine.run_us(us)
-        done = self.machine.flash.operations - operations
-        ran = self.machine.instructions - instructions
-        self._busy += ran > BUSY_INSTRUCTIONS
-        if done or (ran > BUSY_INSTRUCTIONS and self._busy % KEEP_ONE_IN == 0):
-            self.moments.append(Moment(self.change, snapshot, self.operations, done, ran))
-        self.operations += done
+
+def memory_of(machine: Machine) -> bytes:
+    """Stands for all that a board at its prompt is: the store and every byte of RAM."""
+    state = hashlib.sha256(flash_of(machine))
+    for span in machine.memory.spans:
+        if span.writable:
+            state.update(span.buffer)
+    return state.digest()
 
 
 @dataclass(frozen=True)
-class Golden:
-    """The uncut run on one board."""
+class Sight:
+    """A board as seen from outside. `repaired`: False if the attack faults, None if neither answer came."""
 
-    target: Target
-    install: bytes
-    undo: bytes
-    moments: tuple[Moment, ...]
-    operations: tuple[int, ...]  # of each change
+    held: Held
+    even: bool
+    repaired: bool | None
 
-    def moment_of(self, change: int, operation: int) -> Moment:
-        """The millisecond in which that operation of the change happens."""
-        of_change = [moment for moment in self.moments if moment.change == change and moment.operations_in]
-        starts = [moment.operations for moment in of_change]
-        return of_change[bisect_right(starts, operation) - 1]
-
-
-@cache
-def golden(name: str) -> Golden:
-    """Install, confirm and undo of the bare image's patch on board `name`."""
-    target = make_target(name, BARE)
-    target.machine.restore(target.fresh)
-    install, undo = seal_patch(target.built, target.board.class_id, KEY)
-    recorder, ends = Recorder(target.machine), [0]
-    with connect(
-        EmulatedLink(recorder, name), archive=Archive(Path(target.folder.name)), known_keys=(KEY.public,)
-    ) as device:
-        acts: tuple[Callable[[], object], ...] = (
-            lambda: device.push(install, undo=undo, confirm=False),
-            lambda: device.confirm(BARE.patch),
-            lambda: device.rollback(BARE.patch),
-        )
-        total = 0
-        for recorder.change, act in enumerate(acts):
-            recorder.operations = 0
-            act()
-            total += recorder.operations
-            ends.append(total)
-    counts = tuple(end - start for start, end in pairwise(ends))
-    return Golden(target, install, undo, tuple(recorder.moments), counts)
-
-
-# ------------------------------------------------ one case ------------------------------------------------
-
-
-def reported(target: Target) -> Outcome:
-    with target.management() as device:
-        patch = device.patch(BARE.patch)
-        return ABSENT if patch is None else (patch.state, patch.armed)
+    def problem(self) -> str:
+        """How what it does differs from what it reports; "" if it does not."""
+        patch = self.held.get(PARSER)
+        armed = patch is not None and patch.armed
+        even = patch is not None and armed and patch.sequence // 2 % 2 == 0
+        if (self.repaired, self.even) == (armed, even):
+            return ""
+        return f"reported {self.held}, but repaired: {self.repaired}, version even: {self.even}"
 
 
 def repaired(target: Target) -> bool | None:
@@ -161,41 +91,28 @@ def repaired(target: Target) -> bool | None:
     return True if BARE.answer in output else None
 
 
-def ask_again(run: Golden, change: int) -> Outcome:
-    """The change once more, as a person would after the board came back."""
+def look(target: Target) -> Sight:
+    """What the board reports and does. It may have faulted then."""
+    with target.management() as device:
+        held = {patch.id: Entry(patch.sequence, patch.state, patch.armed) for patch in device.patches()}
+    even = BARE.answer in target.type_line(VERSION_LINE)
+    return Sight(held, even, repaired(target))
+
+
+def problem_of(change: Change, sight: Sight) -> str:
+    """What is wrong with a board that saw the change or a part of it; "" if nothing is."""
+    return sight.problem() if sight.held in change.outcomes else f"a third state: {sight.held}"
+
+
+def problem_when_asked(run: Golden, change: Change) -> str:
+    """What is wrong once the change was asked for again; "" if nothing is."""
     with run.target.management() as device:
-        if CHANGES[change].name == "undo":
-            report = device.rollback(BARE.patch, undo=run.undo)
-        else:
-            report = device.push(run.install, undo=run.undo)
-        return report.state, report.armed
+        change.again(run.work, device)
+    sight = look(run.target)
+    return sight.problem() if sight.held == change.wanted else f"asked again, it holds {sight.held}"
 
 
-def recovered(run: Golden, change: int, again: bool) -> str:
-    """What is wrong with the board after its supply came back or it was reset; "" if nothing is.
-
-    `again`: the change is asked for once more, which is what takes the time.
-    """
-    target, machine = run.target, run.target.machine
-    try:
-        machine.run_until_output(BARE.prompt, limit_us=2_000_000)
-        booted = machine.snapshot()
-        outcome = reported(target)
-        if outcome not in CHANGES[change].outcomes:
-            return f"a third state: {outcome}"
-        answer = repaired(target)
-        if answer is not outcome[1]:
-            return f"reported {outcome}, but the attack says repaired: {answer}"
-        if not again:
-            return ""
-        machine.restore(booted)
-        outcome = ask_again(run, change)
-        answer = repaired(target)
-    except PatchctlError as problem:
-        return f"{type(problem).__name__}: {problem}"
-    wanted = UNDONE if CHANGES[change].name == "undo" else KEPT
-    good = outcome == wanted and answer is wanted[1]
-    return "" if good else f"asked again: {outcome}, and the attack says repaired: {answer}"
+# ------------------------------------------------ one case ------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -238,13 +155,16 @@ class ResetCase:
 
 
 def cut_cases(run: Golden, count: int, seed: int) -> Iterator[CutCase]:
-    """`count` different cuts, each change a third of them if it has so many, the first change the rest."""
-    room = [operations * TORN_SHAPES for operations in run.operations]
-    shares = [min(count // len(room), most) for most in room]
-    shares[0] = min(room[0], count - sum(shares[1:]))
-    for change, share in enumerate(shares):
-        for cut in injection.cuts(run.operations[change], share, seed):
-            yield CutCase(change, cut.operations, cut.shape)
+    """`count` different cuts, the changes in turn; every operation of all is cut before any is cut twice."""
+    streams = [injection.cuts(operations, operations * TORN_SHAPES, seed) for operations in run.operations]
+
+    def in_turn() -> Iterator[CutCase]:
+        for _ in range(TORN_SHAPES):
+            once = [islice(s, operations) for s, operations in zip(streams, run.operations, strict=True)]
+            for row in zip_longest(*once):
+                yield from (CutCase(at, cut.operations, cut.shape) for at, cut in enumerate(row) if cut)
+
+    return islice(in_turn(), count)
 
 
 def reset_cases(run: Golden, count: int, seed: int) -> Iterator[ResetCase]:
@@ -261,20 +181,52 @@ def reset_cases(run: Golden, count: int, seed: int) -> Iterator[ResetCase]:
 
 @dataclass
 class Tally:
-    """What a sweep of one board went through."""
+    """What a sweep of one board went through. One in `again_one_in` of what may be asked again is."""
 
+    run: Golden
+    again_one_in: int = 1
     cases: Counter[str] = field(default_factory=Counter)
-    asked_again: int = 0
+    cut: set[tuple[int, int]] = field(default_factory=set)  # change, operation
+    shapes: set[int] = field(default_factory=set)
+    images: set[bytes] = field(default_factory=set)  # flash just after a cut
+    sights: dict[bytes, Sight] = field(default_factory=dict)  # by all memory at the prompt
+    askable: set[tuple[str, int, bytes]] = field(default_factory=set)  # kind, change, flash at the prompt
+    asked: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def take(self, run: Golden, case: CutCase | ResetCase, again: bool) -> None:
-        case.happens(run)
-        problem = recovered(run, case.change, again)
-        self.asked_again += again
-        kind = "cuts" if isinstance(case, CutCase) else "resets"
-        self.cases[f"{kind} in {CHANGES[case.change].name}"] += 1
+    def take(self, case: CutCase | ResetCase) -> None:
+        """Lets one case happen and looks at the board afterwards."""
+        case.happens(self.run)
+        kind = "resets"
+        if isinstance(case, CutCase):
+            kind = "cuts"
+            self.cut.add((case.change, case.operation))
+            self.shapes.add(case.shape)
+            self.images.add(flash_of(self.run.target.machine))
+        self.cases[f"{kind} in {self.run.changes[case.change].name}"] += 1
+        try:
+            problem = self._problem(kind, case.change)
+        except PatchctlError as error:
+            problem = f"{type(error).__name__}: {error}"
         if problem:
-            self.failures.append(f"{case}: {problem}")
+            self.failures.append(f"{case} in {self.run.changes[case.change].name}: {problem}")
+
+    def _problem(self, kind: str, number: int) -> str:
+        """What is wrong with the board, which has just been given power or been reset."""
+        target, machine, change = self.run.target, self.run.target.machine, self.run.changes[number]
+        machine.run_until_output(BARE.prompt, limit_us=BOOT_US_MAX)
+        memory, flash, booted = memory_of(machine), flash_of(machine), machine.snapshot()
+        if memory not in self.sights:
+            self.sights[memory] = look(target)
+        problem = problem_of(change, self.sights[memory])
+        if problem or (kind, number, flash) in self.askable:
+            return problem
+        self.askable.add((kind, number, flash))
+        if len(self.askable) % self.again_one_in:
+            return ""
+        self.asked += 1
+        machine.restore(booted)
+        return problem_when_asked(self.run, change)
 
 
 def sweep(
@@ -286,10 +238,9 @@ def sweep(
     again_one_in: int = 1,
     told: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
-    """Cuts and resets on board `name`; one in `again_one_in` is asked again; `told` hears of each."""
-    run, tally = golden(name), Tally()
-    cases = (*cut_cases(run, cuts, seed), *reset_cases(run, resets, seed))
-    for number, case in enumerate(cases):
-        tally.take(run, case, number % again_one_in == 0)
+    """Cuts and resets on board `name`; `told` hears of each."""
+    tally = Tally(golden(name), again_one_in)
+    for case in (*cut_cases(tally.run, cuts, seed), *reset_cases(tally.run, resets, seed)):
+        tally.take(case)
         told(tally)
     return tally

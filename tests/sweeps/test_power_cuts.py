@@ -1,17 +1,22 @@
 """A board whose supply fails in a flash operation comes back as before or as after the change."""
 
 import pytest
-from patchctl.emulator import Machine
+from patchctl.board import board_names, load_board
+from patchctl.emulator import Machine, injection
 from patchctl.emulator.flash import TORN_SHAPES
 
 from tests.end_to_end.conftest import KEY_PAGE
 from tests.micropython.firmware import firmware_elf
-from tests.sweeps import cuts
-from tests.sweeps.cuts import CHANGES, CutCase, golden, recovered, sweep
+from tests.sweeps.changes import CHANGES, PARSER, changes_on, golden, kept
+from tests.sweeps.cuts import CutCase, Tally, cut_cases, look, problem_of, sweep
 
-BOARDS = ("nrf52840dk", "nrf5340dk", "nucleo_g0b1re", "stm32l475")
-WITH_ECC = ("nucleo_g0b1re", "stm32l475")
-CUTS, RESETS, AGAIN_ONE_IN = 40, 10, 10  # tools/dev sweep cuts: 500, 200, and asked again each time
+BOARDS = tuple(name for name in board_names() if injection.can_be_torn(load_board(name)))
+WITH_ECC = tuple(name for name in BOARDS if load_board(name).flash.ecc)
+CUTS, RESETS, AGAIN_ONE_IN = (
+    40,
+    10,
+    5,
+)  # tools/dev sweep cuts: every operation, 200, and asked again each time
 
 
 def on(boards):
@@ -26,38 +31,93 @@ def test_after_a_power_cut_or_a_reset_the_patch_is_the_old_or_the_new_one(name):
 
     assert tally.failures == []
     assert tally.cases.total() == CUTS + RESETS
-    assert {f"cuts in {change.name}" for change in CHANGES} <= set(tally.cases)
-    assert tally.asked_again == (CUTS + RESETS) // AGAIN_ONE_IN
+    assert {f"cuts in {change.name}" for change in tally.run.changes} <= set(tally.cases)
+    assert len(tally.cut) == CUTS
+    assert tally.asked == len(tally.askable) // AGAIN_ONE_IN > 0
 
 
-def test_cuts_go_through_every_change_and_repeat():
-    run = golden("nrf52840dk")
-    chosen = list(cuts.cut_cases(run, 500, seed=1))
+@on(["nrf52840dk"])
+def test_every_operation_is_cut_before_any_is_cut_twice_and_cuts_repeat(name):
+    run = golden(name)
+    total = sum(run.operations)
+    chosen = list(cut_cases(run, total * 2, seed=1))
+    first = {(case.change, case.operation) for case in chosen[:total]}
 
-    assert len(set(chosen)) == 500
-    assert {case.shape for case in chosen} == set(range(TORN_SHAPES))
-    for change, operations in enumerate(run.operations):
-        assert {case.operation for case in chosen if case.change == change} <= set(range(operations))
-    assert chosen == list(cuts.cut_cases(run, 500, seed=1)) != list(cuts.cut_cases(run, 500, seed=2))
+    assert first == {(at, cut) for at, operations in enumerate(run.operations) for cut in range(operations)}
+    assert len(set(chosen)) == 2 * total
+    assert {case.shape for case in chosen[:total]} == set(range(TORN_SHAPES))
+    assert {case.change for case in chosen[: len(run.changes)]} == set(range(len(run.changes)))
+    assert chosen == list(cut_cases(run, 2 * total, seed=1)) != list(cut_cases(run, 2 * total, seed=2))
 
 
-def test_a_board_in_a_third_state_fails_the_sweep():
-    run = golden("nrf52840dk")
+@on(BOARDS)
+def test_the_changes_erase_what_their_names_say(name):
+    run, board = golden(name), load_board(name)
+    by_name = {change.name: pages for change, pages in zip(run.changes, run.erased, strict=True)}
+    journals = range(board.journal_address, board.journal_address + 2 * board.journal_bytes)
+    slots = range(board.slots_address, board.slots_address + board.store.slot_count * board.slot_bytes)
+
+    assert not any(page in journals for page in by_name["update"])
+    assert any(page in journals for page in by_name["update with a full journal"])
+    assert not any(page in slots for page in by_name["install"])
+    assert any(page in slots for page in by_name["update in a used slot"])
+
+
+def test_boards_without_comparators_have_room_for_one_patch_and_the_others_for_all_changes():
+    assert changes_on(load_board("nrf5340dk")) == CHANGES
+    alone = changes_on(load_board("nucleo_g0b1re"))
+    assert [change.name for change in alone] == [change.name for change in CHANGES if not change.beside]
+    assert all(set(held) <= {PARSER} for change in alone for held in change.outcomes)
+
+
+@on(["nrf52840dk"])
+def test_a_board_in_a_third_state_fails_the_sweep(name):
+    run = golden(name)
+    install = run.changes[0]
     run.target.machine.restore(run.target.patched)
-    run.target.machine.power_cycle()
+    sight = look(run.target)
 
-    assert recovered(run, change=0, again=False) == f"a third state: {cuts.KEPT}"
+    assert sight.problem() == ""
+    assert problem_of(install, sight) == f"a third state: { {PARSER: kept(1)} }"
+    assert problem_of(run.changes[1], sight) == ""
+
+
+@on(["nrf52840dk"])
+def test_a_board_that_does_other_than_it_reports_fails_the_sweep(name):
+    run = golden(name)
+    machine = run.target.machine
+    machine.restore(run.target.fresh)
+    unpatched = look(run.target)
+    machine.restore(run.target.patched)
+    patched = look(run.target)
+
+    assert "repaired: False" in type(patched)(patched.held, patched.even, unpatched.repaired).problem()
+    assert "version even: True" in type(patched)(patched.held, True, patched.repaired).problem()
+    assert (patched.problem(), unpatched.problem()) == ("", "")
+
+
+@on(["nrf52840dk"])
+def test_boards_with_equal_memory_are_looked_at_once(name):
+    tally = Tally(golden(name))
+    for case in (CutCase(0, 5, injection.BEFORE), CutCase(0, 4, injection.AFTER), CutCase(0, 9, 7)):
+        tally.take(case)
+
+    assert len(tally.images) == 2
+    assert len(tally.sights) == len(tally.askable) == tally.asked == 1
+    assert tally.failures == []
 
 
 @on(WITH_ECC)
 def test_a_torn_double_word_in_the_store_is_read_and_refused(name):
     run = golden(name)
+    tally = Tally(run)
     CutCase(change=1, operation=0, shape=4).happens(run)
-    machine = run.target.machine
-    assert machine.flash.torn
+    assert run.target.machine.flash.torn
 
-    assert recovered(run, change=1, again=True) == ""
-    assert machine.lockup == ""
+    tally.take(CutCase(change=1, operation=0, shape=4))
+
+    assert (tally.failures, tally.asked) == ([], 1)
+    assert run.target.machine.lockup == ""
 
 
 @on(WITH_ECC)

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from patchctl.board import Board
 from patchctl.emulator.flash import TORN_SHAPES, PowerCut
 from patchctl.emulator.machine import Machine
 from patchctl.emulator.serial import Disturbance
@@ -27,6 +28,11 @@ class Cut:
     shape: int
 
 
+def can_be_torn(board: Board) -> bool:
+    """Whether the store is in flash, by the board's file; RAM in its place loses all when power fails."""
+    return "w" not in board.flash.access
+
+
 def flash_operations(machine: Machine, action: Callable[[], object]) -> int:
     """How many flash operations `action` makes the board do: what a sweep can cut."""
     before = machine.flash.operations
@@ -42,7 +48,7 @@ def cuts(operations: int, count: int, seed: int = 0) -> Iterator[Cut]:
     random.Random(seed).shuffle(order)
     for number in range(count):
         turn, place = divmod(number, operations)
-        yield Cut(order[place], (order[place] + turn) % TORN_SHAPES)
+        yield Cut(order[place], (order[place] + turn + seed) % TORN_SHAPES)
 
 
 def with_cut(machine: Machine, cut: Cut, action: Callable[[], object]) -> bool:
