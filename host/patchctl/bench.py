@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from patchctl.client import Device, PushReport, connect
 from patchctl.contract import Counter
 from patchctl.emulator import Machine, PowerCut
 from patchctl.emulator.machine import FaultRecord, Snapshot
+from patchctl.errors import InputError
 from patchctl.link.emulated import EmulatedLink
 from patchctl.package import keypage
 from patchctl.package.archive import Archive
@@ -27,7 +29,10 @@ from patchctl.pipeline import build_patch
 
 TEST_KEY: Final = SigningKey.from_seed(b"a key for tests; it signs no one")
 _MAC_KEY: Final = bytes(range(32))
-_RUNTIME_SYMBOL: Final = "hp_runtime_text_start"
+# What tells that an image can do something.
+_SYMBOL_OF: Final = {"runtime": "hp_runtime_text_start", "micropython": "mp_init"}
+_FIXED_SITES: Final = ("hp_fixed_sites_start", "hp_fixed_sites_end")
+IMAGE_CAPABILITIES: Final = frozenset({*_SYMBOL_OF, "fixed_sites", "console"})
 _BOOT_LIMIT_US: Final = 5_000_000
 _END_OF_TEXT: Final = b"\x04"
 _RAW_BANNER: Final = b"raw REPL; CTRL-B to exit\r\n>"
@@ -136,10 +141,21 @@ class Bench:
         return self.target.board
 
     @property
+    def image(self) -> str:
+        """The image's name, "" where there is but one."""
+        return self.target.image_name
+
+    @property
     def capabilities(self) -> frozenset[str]:
-        """Those of the board, and "runtime" if the image can be patched."""
-        runtime = {"runtime"} if _RUNTIME_SYMBOL in self.machine.symbols else set()
-        return board_capabilities(self.machine.board) | runtime
+        """Those of the board, and of its image: "runtime" (it can be patched), "fixed_sites", "micropython",
+        and "console" if it has a prompt.
+        """
+        symbols = self.machine.symbols
+        found = {name for name, symbol in _SYMBOL_OF.items() if symbol in symbols}
+        start, end = (symbols.get(name, 0) for name in _FIXED_SITES)
+        found |= {"fixed_sites"} if start < end else set()
+        found |= {"console"} if self.prompt else set()
+        return board_capabilities(self.machine.board) | found
 
     @property
     def device(self) -> Device:
@@ -173,8 +189,13 @@ class Bench:
         return 0 if patch is None else patch.hits
 
     def variable(self, name: str, size: int = 4) -> int:
-        """A variable of the firmware, little-endian; KeyError if the image has no such symbol."""
-        return int.from_bytes(self.machine.read_memory(self.machine.symbols[name], size), "little")
+        """A variable of the firmware, little-endian; InputError if the image has no such symbol."""
+        address = self.machine.symbols.get(name)
+        if address is None:
+            near = get_close_matches(name, self.machine.symbols, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "build it with its symbols"
+            raise InputError(f"no variable {name!r} in the firmware", where=str(self.target.image), hint=hint)
+        return int.from_bytes(self.machine.read_memory(address, size), "little")
 
     # The console -------------------------------------------------------------------------------------------
 
@@ -189,6 +210,7 @@ class Bench:
 
         Raises InputError, with the faults that were taken, if the prompt does not come back.
         """
+        self._demand("console", "patchctl_prompt is empty; type() needs no prompt")
         self.machine.serial.feed(line.encode() + b"\r")
         output = self.machine.run_until_output(b"\r\n" + self.prompt)
         printed = output.removesuffix(self.prompt).removesuffix(b"\r\n").removeprefix(line.encode())
@@ -223,6 +245,7 @@ class Bench:
 
         A folder is built once a session. Raises what building and pushing raise.
         """
+        self._demand("runtime", "link hp_runtime.o (device_runtime/README.md)")
         if isinstance(patch, bytes):
             return self.device.push(patch, confirm=confirm)
         install, undo = _built(Path(patch).resolve(), self.name, self.target.image)
@@ -231,6 +254,11 @@ class Bench:
     def rollback(self, patch_id: str) -> PushReport:
         """Takes a patch out that was pushed from its folder in this test."""
         return self.device.rollback(patch_id)
+
+    def _demand(self, capability: str, hint: str) -> None:
+        if capability not in self.capabilities:
+            mark = f'@pytest.mark.needs("{capability}") skips the test'
+            raise InputError(f"has no {capability}", where=str(self.target), hint=f"{hint}; {mark}")
 
     # Power -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ is installed, so it imports the emulator only for a test that asks for a board. 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,9 +25,12 @@ _BOARDS: Final = "patchctl_boards"
 _IMAGE: Final = "patchctl_image"
 _PROMPT: Final = "patchctl_prompt"
 _MARKS: Final = (
-    "needs(*capabilities): skip on boards without them: fpb, fpu, runtime, or a core such as cortex-m33",
+    "needs(*capabilities): skip on boards and images without them: fpb, fpu, a core such as cortex-m33, "
+    "console, runtime, fixed_sites, micropython",
     "boards(*names): run on these boards only",
+    "images(*names): run with these images only",
 )
+_NAMED_PROMPT: Final = re.compile(r"(?P<image>[A-Za-z_][\w-]*)\s*=\s*(?P<prompt>.*)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini(
-        _PROMPT, 'what the firmware says when it is ready, "" if nothing; may be quoted', default=">>> "
+        _PROMPT,
+        'lines [NAME=]TEXT: what the firmware, or the image NAME, says when it is ready, "" if nothing; '
+        "may be quoted",
+        type="linelist",
+        default=['">>> "'],
     )
 
 
@@ -60,30 +69,80 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "patchctl_target" not in metafunc.fixturenames:
         return
     targets = _targets(metafunc.config)
-    for mark in metafunc.definition.iter_markers("boards"):
-        targets = [target for target in targets if target.board in mark.args]
+    _prompts(metafunc.config)  # a mistake there is said before anything boots
+    boards = _marked(metafunc, "boards", _board_names())
+    images = _marked(metafunc, "images", _image_names(metafunc.config))
+    targets = [target for target in targets if boards is None or target.board in boards]
+    targets = [target for target in targets if images is None or target.image_name in images]
     metafunc.parametrize("patchctl_target", targets, ids=str, scope="session", indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Where a test ends in an error of patchctl, the report also says where and what to try."""
+    try:
+        yield
+    except PatchctlError as problem:
+        problem.add_note(problem.line())
+        raise
+
+
+def _marked(metafunc: pytest.Metafunc, mark: str, known: Iterable[str]) -> set[str] | None:
+    """The names in the marks; None without such a mark."""
+    marks = list(metafunc.definition.iter_markers(mark))
+    for name in (name for one in marks for name in one.args):
+        _check(name, known, f"{metafunc.definition.nodeid}: the mark {mark!r} names")
+    return set.intersection(*(set(one.args) for one in marks)) if marks else None
+
+
+def _check(name: str, known: Iterable[str], who: str) -> None:
+    """UsageError unless `name` is one of `known`."""
+    if name in known:
+        return
+    near = get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+    raise pytest.UsageError(f"{who} {name!r}, which there is not ({hint})")
+
+
+def _board_names() -> tuple[str, ...]:
+    from patchctl.board import board_names
+
+    return board_names()
+
+
+def _rows(lines: Iterable[str], folder: Path) -> list[tuple[str, Path]]:
+    """[NAME=]ELF, taken apart."""
+    pairs = [line.rpartition("=")[::2] for line in lines]
+    return [(name.strip(), folder / path.strip()) for name, path in pairs]
+
+
+def _images(config: pytest.Config) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
+    """Those of the command line, and those of the ini file."""
+    folder = config.inipath.parent if config.inipath else config.rootpath
+    given = _rows(config.getoption("--patchctl-image") or [], Path.cwd())
+    return given, _rows(config.getini(_IMAGE), folder)
+
+
+def _image_names(config: pytest.Config) -> set[str]:
+    return {name for rows in _images(config) for name, _ in rows if name}
 
 
 def _targets(config: pytest.Config) -> list[Target]:
     from patchctl.bench import Target
 
     option = config.getoption("--patchctl-boards")
-    names = option.split(",") if option else config.getini(_BOARDS)
-    rows = [row.rpartition("=")[::2] for row in config.getoption("--patchctl-image") or []]
-    images = [(name, Path(path)) for name, path in rows]
-    if not images:
-        folder = config.inipath.parent if config.inipath else config.rootpath
-        lines = [line.rpartition("=")[::2] for line in config.getini(_IMAGE)]
-        images = [(name.strip(), folder / path.strip()) for name, path in lines]
-    if not names or not images:
+    names = [name.strip() for name in option.split(",")] if option else config.getini(_BOARDS)
+    given, of_ini = _images(config)
+    if not names or not (given or of_ini):
         raise pytest.UsageError(
             f"the board fixture needs boards and an image: set {_BOARDS} and {_IMAGE} in the ini file"
         )
+    for name in names:
+        _check(name, _board_names(), f"{_BOARDS} names the board")
     return [
         Target(board, name, Path(str(path).format(board=board)).absolute())
         for board in names
-        for name, path in images
+        for name, path in given or of_ini
     ]
 
 
@@ -95,11 +154,31 @@ def patchctl_target(request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="session")
-def patchctl_prompt(pytestconfig: pytest.Config) -> bytes:
-    """What the firmware says when it is ready. Override it where images differ."""
-    text = str(pytestconfig.getini(_PROMPT))
-    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return str(ast.literal_eval(text) if quoted else text).encode()
+def patchctl_prompt(pytestconfig: pytest.Config, patchctl_target: Target) -> bytes:
+    """What the firmware says when it is ready."""
+    prompts = _prompts(pytestconfig)
+    return prompts.get(patchctl_target.image_name, prompts.get("", "")).encode()
+
+
+def _prompts(config: pytest.Config) -> dict[str, str]:
+    """By image; "" is the one for all others."""
+    prompts = {}
+    for line in config.getini(_PROMPT):
+        named = _NAMED_PROMPT.fullmatch(line)
+        name, text = (named["image"], named["prompt"]) if named else ("", line)
+        if named:
+            _check(name, _image_names(config), f"{_PROMPT} names the image")
+        prompts[name] = _unquoted(text)
+    return prompts
+
+
+def _unquoted(text: str) -> str:
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "\"'":
+        return text
+    try:
+        return str(ast.literal_eval(text))
+    except (SyntaxError, ValueError) as problem:
+        raise pytest.UsageError(f"{_PROMPT}: {text} is not a quoted text of Python") from problem
 
 
 @pytest.fixture(scope="session")
@@ -139,14 +218,15 @@ def _needed(node: pytest.Item) -> set[str]:
 
 def _skip_without(node: pytest.Item, target: Target) -> None:
     """Before the board is booted: what its facts already tell."""
-    from patchctl.bench import board_capabilities
-    from patchctl.board import board_names, load_board
+    from patchctl.bench import IMAGE_CAPABILITIES, board_capabilities
+    from patchctl.board import load_board
 
-    known = {name for board in board_names() for name in board_capabilities(load_board(board))} | {"runtime"}
+    of_boards = {name for board in _board_names() for name in board_capabilities(load_board(board))}
+    known = of_boards | IMAGE_CAPABILITIES
     unknown = _needed(node) - known
     if unknown:
         pytest.fail(f"no capability {min(unknown)!r}; known: {', '.join(sorted(known))}", pytrace=False)
-    _skip_missing(node, board_capabilities(load_board(target.board)) | {"runtime"}, target)
+    _skip_missing(node, board_capabilities(load_board(target.board)) | IMAGE_CAPABILITIES, target)
 
 
 def _skip_missing(node: pytest.Item, found: frozenset[str], target: Target) -> None:
