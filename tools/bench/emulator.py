@@ -2,7 +2,7 @@
 
 Takes the MicroPython image; gives ratios, medians of five pairs measured in turn, and counts, as a table or
 JSON. Rates of one machine say nothing of another, so they are printed as ratios; nothing here is a test.
-`python tools/bench/emulator.py [--json] [--board NAME] [--image ELF]`
+`python tools/bench/emulator.py [--json] [--board NAME]... [--image ELF]`
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT / "host"))
 import unicorn  # noqa: E402 - found only once the path is set where there is no installed package
 from patchctl.board import Board, load_board  # noqa: E402
 from patchctl.emulator import Machine  # noqa: E402
+from patchctl.emulator.cpu import MODELS  # noqa: E402
 from patchctl.errors import PatchctlError  # noqa: E402
 from unicorn import arm_const, unicorn_const  # noqa: E402
 
@@ -109,7 +110,7 @@ def bare_unicorn(board: Board, elf: bytes) -> Callable[[], object]:
     """The loop without ticks on Unicorn alone: no hook, no device, one call."""
     machine = Machine(board, elf)  # only for the memory it has loaded
     uc = UNICORN.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB)
-    uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
+    uc.ctl_set_cpu_model(MODELS[board.chip.core])  # as the emulated board has it
     uc.mem_map(board.flash.address, board.flash.bytes)
     uc.mem_write(board.flash.address, machine.flash_bytes())
     uc.mem_map(board.ram.address, board.ram.bytes)
@@ -192,17 +193,28 @@ def as_text(result: Result) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench/emulator", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--board", default="nrf52840dk")
-    parser.add_argument("--image", type=Path, help="MicroPython's ELF; this checkout's unless given")
+    parser.add_argument(
+        "--board", action="append", metavar="NAME", help="may repeat; nrf52840dk unless given"
+    )
+    parser.add_argument(
+        "--image", type=Path, help="MicroPython's ELF, {board} for the board; this checkout's"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     options = parser.parse_args(arguments)
-    image = options.image or ROOT / "build" / "firmware" / options.board / "micropython" / "firmware.elf"
+    image = str(options.image or ROOT / "build" / "firmware" / "{board}" / "micropython" / "firmware.elf")
     try:
-        result = measure(load_board(options.board), image.read_bytes())
-    except (PatchctlError, OSError) as problem:
-        print(f"bench: {problem}", file=sys.stderr)
+        boards = [load_board(name) for name in options.board or ("nrf52840dk",)]
+        results = [measure(board, Path(image.format(board=board.name)).read_bytes()) for board in boards]
+    except PatchctlError as problem:
+        print(f"bench: {problem.line()}", file=sys.stderr)
+        return problem.exit_code
+    except OSError as problem:
+        print(f"bench: {problem}; build it with: make -C device_runtime BOARD=NAME", file=sys.stderr)
         return 1
-    print(json.dumps(asdict(result), indent=2) if options.json else as_text(result))
+    if options.json:
+        print(json.dumps([asdict(result) for result in results], indent=2))
+    else:
+        print("\n\n".join(as_text(result) for result in results))
     return 0
 
 

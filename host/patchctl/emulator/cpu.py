@@ -24,7 +24,7 @@ from patchctl.errors import ConfigError, InternalError, PatchctlError
 
 _Result = TypeVar("_Result")
 _UcError: Final[type[Exception]] = BINDING.UcError
-_MODELS: Final = {
+MODELS: Final = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
     "cortex-m0plus": arm_const.UC_CPU_ARM_CORTEX_M0,
     "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
@@ -116,9 +116,9 @@ class Cpu:
     """One Cortex-M core without its system registers, exceptions and time."""
 
     def __init__(self, core: str) -> None:
-        if core not in _MODELS:
-            raise ConfigError(f"no emulated core {core!r}", hint=f"one of: {', '.join(_MODELS)}")
-        uc = engine(_MODELS[core])
+        if core not in MODELS:
+            raise ConfigError(f"no emulated core {core!r}", hint=f"one of: {', '.join(MODELS)}")
+        uc = engine(MODELS[core])
         uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
         self._uc = uc
         self._exits: frozenset[int] = frozenset()
