@@ -1,4 +1,4 @@
-"""Stop 12 of 12. `./tools/dev sweep engine`, `fuzz`, `cuts`, `micropython`: what CI runs small, counted.
+"""Stop 12 of 12. `./tools/dev sweep engine`, `fuzz`, `cuts`, `nested`, `pass`, `micropython`: what CI runs small, counted.
 
 Takes a seed and sizes; runs every random program on the reference, on this machine's build of the engine and
 on an emulated core (each of the four in turn); gives counts and exit code 0, or 1 where anything differs or
@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host"), str(ROOT / "tools")) if path not in sys.path]
 
-from sweep import cuts, micropython  # noqa: E402
+from sweep import cuts, invisible, micropython, nested  # noqa: E402
 from tests import engine, thumb_engine  # noqa: E402
 from tests.differential import Tally, compare_program  # noqa: E402
 from tests.fuzzing import build_fuzzer, clang, fuzz  # noqa: E402
@@ -94,10 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     longer = verbs.add_parser("fuzz", help="libFuzzer on the structural check and the engine")
     longer.add_argument("--seconds", type=int, default=3600)
     cuts.add_arguments(verbs.add_parser("cuts", help="power cuts and resets on emulated boards"))
+    nested.add_arguments(verbs.add_parser("nested", help="a hit inside a hit, at every instruction of it"))
     micropython.add_arguments(verbs.add_parser("micropython", help="MicroPython's own test-suite on boards"))
+    invisible.add_arguments(verbs.add_parser("pass", help="a passing patch at every instruction on boards"))
     options = parser.parse_args(arguments)
     if options.verb == "cuts":
         return cuts.sweep_cuts(options)
+    if options.verb == "nested":
+        return nested.sweep_nested(options)
+    if options.verb == "pass":
+        return invisible.sweep_pass(options)
     if options.verb == "micropython":
         return micropython.sweep_micropython(options)
     if options.verb == "fuzz":
