@@ -1,8 +1,9 @@
 """Stop 12 of 12. MicroPython's own test-suite, from its source package, on an emulated board.
 
 A test passes if it prints what its .exp file says or, where it has none, what CPython prints for it; what a
-firmware has no feature for is skipped, as the suite's own run-tests.py does. Each test starts from one
-snapshot of a board in raw REPL. differences.toml says which tests differ, and why. Next: test_suite.py
+firmware has no feature, module or file system for is skipped, with its reason, as the suite's own
+run-tests.py does. Each test starts from one snapshot of a board in raw REPL and ends at a limit.
+differences.toml says which tests differ, and why. Next: needs.py
 """
 
 from __future__ import annotations
@@ -10,23 +11,35 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import deps
 from patchctl.board import load_board
 from patchctl.emulator import Machine
-from patchctl.errors import InputError
+from patchctl.errors import PatchctlError
+
+from tests.second_opinion.needs import Needs, is_of_the_suite, needs_of
 
 DIFFERENCES: Final = Path(__file__).parent / "differences.toml"
-FOLDERS: Final = ("basics", "float", "micropython", "unicode", "misc", "inlineasm/thumb")
-LIMIT_US: Final = 20_000_000  # the longest prints 74 kB, at 11.5 kB a second
+# The suite's other folders are for a PC's command line, networks, threads, hardware and other ports.
+FOLDERS: Final = (
+    "basics", "float", "micropython", "unicode", "misc", "inlineasm/thumb",
+    "extmod", "io", "stress", "import",
+)  # fmt: skip
+# A whole test, its script's way over the line included; the longest prints 74 kB, at 11.5 kB a second.
+LIMIT_US: Final = 60_000_000
+LIMIT_INSTRUCTIONS: Final = 500_000_000
 _RAW_PROMPT: Final = b"raw REPL; CTRL-B to exit\r\n>"
 _END: Final = b"\x04"
 _SKIPPED: Final = b"SKIP\n"
 _CPYTHON_S: Final = 60
+_NO_FILES: Final = "no file system"
+_PROBE: Final = "for n in {}:\n try: __import__(n)\n except ImportError: print(n)\n"
 
 
 def _starts(*prefixes: str) -> Callable[[str], bool]:
@@ -84,10 +97,10 @@ SKIPS: Final = {
     "micropython/meminfo": "run-tests.py: the layout is a PC's",
     "basics/bytes_compare3": "its .exp is a pattern, not a text",
     "basics/builtin_help": "its .exp is a pattern, not a text",
-    "unicode/file1": "needs a file system",
-    "unicode/file2": "needs a file system",
-    "unicode/file_invalid": "needs a file system",
+    "io/argv": "a script in raw REPL has no file name",
+    "import/builtin_ext": _NO_FILES,
 }
+_OPENS_FILES: Final = ("io/", "unicode/")  # elsewhere a test that opens files brings what it opens, or skips
 
 
 def folder() -> Path:
@@ -123,6 +136,12 @@ def expected(name: str) -> bytes:
     return done.stdout
 
 
+@cache
+def needs(name: str) -> Needs:
+    """What a test needs before it can run."""
+    return needs_of(folder() / f"{name}.py")
+
+
 class Suite:
     """One board in raw REPL, set back for each test."""
 
@@ -133,32 +152,81 @@ class Suite:
         self._machine.run_until_output(_RAW_PROMPT)
         self._ready = self._machine.snapshot()
         self.lacking = [row for row in FEATURES if self.run(f"feature_check/{row.check}") != row.prints]
+        modules = sorted({module for name in names() for module in needs(name).modules})
+        self.lacking_modules = frozenset(self.run_script(_PROBE.format(modules).encode()).decode().split())
 
     def run(self, name: str) -> bytes:
-        """What the test prints on the board, or how it hung, after LIMIT_US of virtual time a part."""
+        """What the test called `name` prints on the board."""
+        return self.run_script((folder() / f"{name}.py").read_bytes())
+
+    def run_script(
+        self, script: bytes, limit_us: int = LIMIT_US, limit_instructions: int = LIMIT_INSTRUCTIONS
+    ) -> bytes:
+        """What `script` prints, and its traceback; or how it hung or crashed."""
         machine = self._machine
         machine.restore(self._ready)
-        machine.serial.feed((folder() / f"{name}.py").read_bytes() + _END)
+        machine.serial.feed(script + _END)
+        end = machine.clock.now + machine.clock.cycles_of_us(limit_us)
+        last = machine.instructions + limit_instructions
         try:
-            machine.run_until_output(b"OK", limit_us=LIMIT_US)
-            printed = machine.run_until_output(_END, limit_us=LIMIT_US)
-            error = machine.run_until_output(_END, limit_us=LIMIT_US)
-        except InputError as problem:
-            return f"no end: {problem}\n".encode()
+            _, printed, error = [self._until(wanted, end, last) for wanted in (b"OK", _END, _END)]
+        except PatchctlError as problem:
+            return f"no end: {problem.line()}\n".encode()
+        if printed is None or error is None:
+            return self._no_end(limit_us, limit_instructions).encode()
         return (printed.removesuffix(_END) + error.removesuffix(_END)).replace(b"\r\n", b"\n")
 
-    def skips(self, name: str) -> bool:
-        """Whether the firmware lacks what the test needs, or SKIPS has it."""
-        return name in SKIPS or any(row.needed_by(name) for row in self.lacking)
+    def _until(self, wanted: bytes, end: int, last: int) -> bytes | None:
+        """Output up to `wanted`; None if a limit or a fault came first."""
+        machine = self._machine
+        ends_at = machine.serial.finder(wanted)
+        machine.run(
+            max(0, end - machine.clock.now),
+            lambda: ends_at() >= 0 or bool(machine.faults),
+            instructions=max(0, last - machine.instructions),
+        )
+        return machine.serial.take(ends_at()) if ends_at() >= 0 else None
+
+    def _no_end(self, limit_us: int, limit_instructions: int) -> str:
+        machine = self._machine
+        where = f"in {machine.symbol_at(machine.registers()['pc']) or 'RAM'}"
+        fault = next((f"fault at {machine.symbol_at(row.pc)}: {row}" for row in machine.faults), "")
+        limits = f"within {limit_instructions} instructions and {limit_us // 1000} ms"
+        return f"no end: {fault or limits}, {where}; {machine.serial.take()[-200:]!r}\n"
+
+    def skip_reason(self, name: str) -> str:
+        """Why the firmware cannot run a test, or ""."""
+        if name in SKIPS:
+            return SKIPS[name]
+        for row in self.lacking:
+            if row.needed_by(name):
+                return f"feature_check/{row.check}"
+        if missing := needs(name).always & self.lacking_modules:
+            return self._without(name, missing)
+        return _NO_FILES if needs(name).opens and name.startswith(_OPENS_FILES) else ""
+
+    def own_skip_reason(self, name: str) -> str:
+        """Why a test that printed SKIP did so, as far as its imports tell."""
+        missing = needs(name).perhaps & self.lacking_modules
+        return self._without(name, missing) if missing else "the test skips itself"
+
+    def _without(self, name: str, missing: frozenset[str]) -> str:
+        module = min(missing)
+        return _NO_FILES if is_of_the_suite(folder() / f"{name}.py", module) else f"no module {module}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How some tests went; `differing` maps names to what the board printed."""
+    """How some tests went; `skipped` maps names to reasons, `differing` to what the board printed."""
 
     passed: tuple[str, ...]
-    skipped: tuple[str, ...]
+    skipped: Mapping[str, str]
     differing: Mapping[str, bytes]
+
+    @property
+    def reasons(self) -> Mapping[str, int]:
+        """How many tests were skipped for each reason, the most frequent first."""
+        return dict(Counter(self.skipped.values()).most_common())
 
     def surprises(self, listed: Mapping[str, str]) -> list[str]:
         """Where differences.toml is wrong: a test that differs unlisted, or is listed and does not differ."""
@@ -170,14 +238,15 @@ class Outcome:
 
 def run_suite(suite: Suite, tests: Iterable[str], told: Callable[[str], None] = lambda _: None) -> Outcome:
     """Runs `tests` one after the other; `told` hears each name."""
-    passed, skipped, differing = list[str](), list[str](), dict[str, bytes]()
+    passed, skipped, differing = list[str](), dict[str, str](), dict[str, bytes]()
     for name in tests:
         told(name)
-        printed = _SKIPPED if suite.skips(name) else suite.run(name)
+        reason = suite.skip_reason(name)
+        printed = _SKIPPED if reason else suite.run(name)
         if printed == _SKIPPED:
-            skipped.append(name)
+            skipped[name] = reason or suite.own_skip_reason(name)
         elif printed == expected(name):
             passed.append(name)
         else:
             differing[name] = printed
-    return Outcome(tuple(passed), tuple(skipped), differing)
+    return Outcome(tuple(passed), skipped, differing)

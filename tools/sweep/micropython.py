@@ -1,14 +1,21 @@
 """Stop 12 of 12. `./tools/dev sweep micropython`: MicroPython's own test-suite on emulated boards.
 
-Takes boards and a stride; gives what passed, was skipped and differed, and exit code 0, or 1 where
-differences.toml says otherwise. Next: tests/second_opinion/suite.py
+Takes boards and a stride; gives what passed, was skipped for which reason, and differed, and exit code 0, or
+1 where differences.toml says otherwise. One machine serves all tests of a board.
+Next: tests/second_opinion/suite.py
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.second_opinion.suite import Outcome
 
 BOARDS = ("nrf52840dk", "nrf5340dk", "nucleo_g0b1re", "stm32l475")
 _SECONDS_BETWEEN_LINES = 10.0
@@ -31,6 +38,21 @@ def _sweep(board: str, every: int) -> list[str]:
     from tests.micropython.firmware import firmware_elf  # slow: it builds the image
     from tests.second_opinion import suite
 
+    started = time.monotonic()
+    listed = suite.differences(board)
+    ready = suite.Suite(board, firmware_elf(board))
+    outcome = suite.run_suite(ready, suite.names()[::every], _progress())
+    _report(board, outcome, listed)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{board}: {time.monotonic() - started:.0f} s, at most {peak_mb} MB", flush=True)
+    surprises = outcome.surprises(listed)
+    for text in surprises:
+        print(f"{board}: {text}", file=sys.stderr)
+    return surprises
+
+
+def _progress() -> Callable[[str], None]:
+    """Prints a test's name now and then."""
     last = time.monotonic()
 
     def told(name: str) -> None:
@@ -39,16 +61,15 @@ def _sweep(board: str, every: int) -> list[str]:
             last = time.monotonic()
             print(f"  {name}", flush=True)
 
-    listed = suite.differences(board)
-    ready = suite.Suite(board, firmware_elf(board))
-    outcome = suite.run_suite(ready, suite.names()[::every], told)
-    differing = outcome.differing
-    passed, skipped = outcome.passed, outcome.skipped
-    print(f"{board}: {len(passed)} passed, {len(skipped)} skipped, {len(differing)} differing")
-    print("skipped: " + " ".join(skipped))
+    return told
+
+
+def _report(board: str, outcome: Outcome, listed: Mapping[str, str]) -> None:
+    passed, skipped, differing = outcome.passed, outcome.skipped, outcome.differing
+    total = len(passed) + len(skipped) + len(differing)
+    print(f"{board}: {total} tests, {len(passed)} passed, {len(skipped)} skipped, {len(differing)} differing")
+    for reason, count in outcome.reasons.items():
+        names = " ".join(name for name in skipped if skipped[name] == reason)
+        print(f"skipped, {count}: {reason}: {names}")
     for name, printed in differing.items():
         print(f"differing: {name}: {listed.get(name, repr(printed[-_TEXT_SHOWN:]))}")
-    surprises = outcome.surprises(listed)
-    for text in surprises:
-        print(f"{board}: {text}", file=sys.stderr)
-    return surprises
