@@ -1,204 +1,197 @@
 """Stop 11 of 12. A PASS at any instruction, in any context, changes nothing that the firmware can see.
 
 The bare image gets a signed patch whose program only passes; then the runtime's own hp_sites_arm, called on
-the emulated core, moves its trigger from one instruction of a test function to the next. Each run is compared
-with the one without a site: registers, flags, FP registers, and RAM but for the runtime's own. Next: veneer.S
+the emulated core, moves its trigger from one instruction of a set of functions to the next. Each run is
+compared with the one without a site, where the instruction is about to run and where the function returned.
+Next: invisible_code.py
 """
 
 from __future__ import annotations
 
 import random
-import struct
-import subprocess
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from elftools.elf.elffile import ELFFile
-from patchctl.contract import PatchState
-from patchctl.displaced import displace, instruction_bytes
-from patchctl.emulator import Machine
-from patchctl.errors import InputError
-from patchctl.package.envelope import seal_patch
+from patchctl.errors import PatchctlError
 
-from tests.end_to_end.conftest import KEY
-from tests.end_to_end.targets import CASES, Target, make_target
+from tests.sweeps.invisible_bench import Bench, Case, FixedBench, Hit, Plain
+from tests.sweeps.invisible_boards import M3, Context, Patched, patched
+from tests.sweeps.invisible_code import EXCLUSIVE, IN_A_BLOCK, SOURCES, Build, Site, builds
 
-SOURCE = Path(__file__).with_suffix("").parent / "pass_invisible.S"
-CPUS = {
-    "cortex-m4f": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
-    "cortex-m33f": ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"),
-}
-CONTEXTS = {
-    "thread": (),
-    "thread on the process stack": ("ON_PSP",),
-    "interrupts masked": ("MASKED",),
-    "masked by BASEPRI": ("BY_BASEPRI",),
-    "interrupt": ("IN_INTERRUPT",),
-}
-PASSES = struct.pack("<BBhi", 0xB7, 0, 0, 0) + struct.pack("<BBhi", 0x95, 0, 0, 0)  # r0 = 0; exit
-LINE = 9  # an interrupt that no board's image uses
-RUN = 4000  # instructions: enough for a hit by way of HardFault, and the function
-FP = tuple(f"s{number}" for number in range(32))
-FLAGS = 0xF80F_0000
+BOARDS = ("nrf52840dk", "nrf5340dk", "stm32l475", M3, "nucleo_g0b1re")
+ATTEMPTS = 256  # cases tried until one reaches an instruction
+VARIANTS = ((False, False), (True, False), (False, True), (True, True))  # sp % 8 = 4, FP registers in use
 
-
-@cache
-def patched(name: str) -> Target:
-    """Board `name` with the bare image's patch, its program replaced by one that passes."""
-    target = make_target(name, CASES[1])
-    target.machine.restore(target.fresh)
-    program = replace(target.built.programs[0], code=PASSES, certificate=b"", fuel=100)
-    built = replace(target.built, programs=(program,))
-    install, undo = seal_patch(built, target.board.class_id, KEY)
-    with target.management() as device:
-        assert device.push(install, undo=undo).state is PatchState.UPDATED
-    target.machine.run_us(5_000_000)  # the session closes, and main waits for a key
-    return replace(target, patched=target.machine.snapshot())
-
-
-def assemble(target: Target, macros: tuple[str, ...]) -> tuple[dict[int, bytes], dict[str, int]]:
-    """Code by address, and where its labels are."""
-    machine, ram = target.machine, target.board.ram
-    middle = ram.address + ram.bytes // 2
-    symbols = {
-        "block": middle,
-        "process_stack": machine.symbols["hp_stack_bottom"]
-        + 0x1000,  # where the port knows how much room is left
-        "hp_sites_arm": machine.symbols["hp_sites_arm"] & ~1,
-    }
-    places = {".function": machine.symbols["main"] & ~1, ".entry": middle + 0x400}
-    flags = [f"-D{macro}" for macro in (*macros, f"LINE={LINE}")]
-    flags += [f"-Wl,--defsym={name}={value}" for name, value in symbols.items()]
-    flags += [f"-Wl,--section-start={name}={value:#x}" for name, value in places.items()]
-    cpu = (*CPUS[target.board.chip.core], "-mfloat-abi=hard", "-mthumb", "-nostdlib", "-Wl,-e0")
-    with TemporaryDirectory() as folder:
-        out = Path(folder) / "code.elf"
-        subprocess.run(["arm-none-eabi-gcc", *cpu, *flags, str(SOURCE), "-o", str(out)], check=True)
-        with out.open("rb") as stream:
-            elf = ELFFile(stream)
-            code = {places[name]: elf.get_section_by_name(name).data() for name in places}
-            table = elf.get_section_by_name(".symtab")
-            labels = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols() if symbol.name}
-    return code, labels
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the firmware could notice after a run, and how many instructions it took (it could not)."""
-
-    registers: Mapping[str, int]
-    fp: tuple[int, ...]
-    ram: bytes
-    instructions: int
-
-    def differences(self, other: Seen) -> list[str]:
-        """Names of what is not the same."""
-        found = [name for name, value in self.registers.items() if other.registers[name] != value]
-        found += [name for name, mine, theirs in zip(FP, self.fp, other.fp, strict=True) if mine != theirs]
-        return found + ["memory"] * (self.ram != other.ram)
-
-
-@dataclass
-class Bench:
-    """The test function on one board in one context."""
-
-    target: Target
-    context: str
-    seed: int = 0
-    flash_edits: Mapping[int, bytes] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.machine: Machine = self.target.machine
-        self.machine.restore(self.target.patched)
-        code, self.labels = assemble(self.target, CONTEXTS[self.context])
-        for address, data in (code | dict(self.flash_edits)).items():
-            self.machine.write_memory(address, data)
-        self.code = code[self.labels["function"] & ~1]
-        vector = self.machine.board.flash.address + 4 * (16 + LINE)
-        self.machine.write_memory(vector, struct.pack("<I", self.labels["go"] | 1))
-        chance = random.Random(self.seed)
-        values = [chance.getrandbits(32) for _ in range(13)]
-        values[7] = self.labels["block"] + 0x200
-        values += [chance.getrandbits(32) & FLAGS]
-        values += [struct.unpack("<I", struct.pack("<f", chance.uniform(-9, 9)))[0] for _ in FP]
-        self.machine.write_memory(self.labels["block"], struct.pack("<46I", *values))
-        self.copy = self.labels["block"] + 0x1900
-        self.start = self.machine.snapshot()
-
-    def sites(self) -> tuple[list[int], Counter[str]]:
-        """Instructions that can be displaced, and how many cannot, by name."""
-        first, offset = self.labels["function"] & ~1, 0
-        able: list[int] = []
-        refused: Counter[str] = Counter()
-        while offset < len(self.code):
-            try:
-                displace(self.code[offset:], first + offset, "here")
-                able.append(first + offset)
-            except InputError as refusal:
-                refused[str(refusal).split(" is ")[1].split(",")[0]] += 1
-            offset += instruction_bytes(self.code[offset:])
-        return able, refused
-
-    def run(self, site: int | None) -> Seen:
-        """One run from the start, with the trigger at `site`, or where no instruction reaches it."""
-        machine = self.machine
-        machine.restore(self.start)
-        if site is not None:
-            self._arm(site)
-        machine.core.sleeping = False
-        machine.core.pc = self.labels["entry"] & ~1
-        before, after = machine.instructions, self.labels["after"] & ~1
-        while machine.core.pc != after and machine.instructions - before < RUN:
-            machine.run(instructions=20)
-        ran = machine.instructions - before
-        registers = {**machine.registers(), "pc": machine.core.pc}
-        return Seen(registers, tuple(machine.cpu.batch(*FP).read()), self._ram(registers), ran)
-
-    def _arm(self, site: int) -> None:
-        machine = self.machine
-        displaced = displace(self.code[site - (self.labels["function"] & ~1) :], site, "here")
-        machine.write_memory(self.copy, displaced.copy)
-        machine.write_memory(self.labels["block"] + 184, struct.pack("<II", site, self.copy | 1))
-        registers = machine.cpu.save()
-        machine.core.sleeping = False
-        machine.core.pc = self.labels["arm"] & ~1
-        machine.run(instructions=RUN)
-        assert machine.core.pc == self.labels["armed"] & ~1
-        assert machine.registers()["r0"] == 0
-        machine.cpu.restore(registers)
-
-    def _ram(self, registers: Mapping[str, int]) -> bytes:
-        """The function's data and what lies above each stack pointer."""
-        block, top = self.labels["block"], self.labels["process_stack"]
-        bottom = self.machine.symbols["hp_stack_bottom"]
-        data = self.machine.read_memory(block + 0x200, 0x200)
-        main_top = self.machine.symbols["hp_stack_top"]
-        used = self.machine.read_memory(registers["msp"], main_top - registers["msp"])
-        process = registers["psp"] if registers["psp"] in range(bottom, top) else top
-        return data + used + self.machine.read_memory(process, top - process)
+REFUSED = frozenset({  # every reason in the set of functions, on a core with comparators
+    "b", "b<cond>", "b.w", "bl or blx", "blx", "it (conditional block)", IN_A_BLOCK, "ldr (literal)",
+    "a literal load", "tbb or tbh", "an exclusive store", EXCLUSIVE,
+})  # fmt: skip
+REFUSED_WITH_FP = frozenset({"a literal load of a coprocessor"})
 
 
 @dataclass
 class Tally:
     """What was armed, what could not be, and what was seen."""
 
+    functions: set[str] = field(default_factory=set)
+    sites: int = 0
+    runs: Counter[str] = field(default_factory=Counter)  # by context
     hits: int = 0
+    escalated: int = 0
+    injected: int = 0  # runs with an interrupt on the way
+    nested: int = 0  # of these, in which it hit the same site
+    odd: int = 0
+    floats: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    unreached: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
+    def add(self, other: Tally) -> None:
+        """Both together."""
+        self.functions |= other.functions
+        for name in ("sites", "hits", "escalated", "injected", "nested", "odd", "floats"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.runs += other.runs
+        self.refused += other.refused
+        self.unreached += other.unreached
+        self.differences += other.differences
 
-def compare(bench: Bench, step: int = 1) -> Tally:
-    """Every `step`th instruction of the function armed in turn."""
-    able, refused = bench.sites()
-    tally, plain = Tally(refused=refused), bench.run(None)
-    for site in able[::step]:
-        seen = bench.run(site)
-        tally.hits += seen.instructions > plain.instructions + 100
-        different = plain.differences(seen)
-        if different:
-            tally.differences.append(f"{bench.context}, {site:#x}: {', '.join(different)}")
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of everything runs: `every` Nth site in each context, from `seed` on."""
+
+    every: int = 1
+    seed: int = 0
+    runs: int = 1
+    injections: bool = True
+
+
+def make_bench(target: Patched, build: Build, source: str, **more: object) -> Bench:
+    """The bench that the board's kind of site needs."""
+    kind = FixedBench if target.fixed else Bench
+    return kind(target, build, source, **more)  # type: ignore[arg-type]  # flash_edits
+
+
+def sweep(
+    name: str,
+    choice: Choice,
+    *,
+    only: Iterable[Build] | None = None,
+    told: Callable[[Tally], None] = lambda tally: None,
+) -> Tally:
+    """Every function in every build (or `only` these) on board `name`."""
+    target, tally = patched(name), Tally()
+    for build in only or builds(target.core):
+        for source in SOURCES:
+            bench = make_bench(target, build, source)
+            for function in bench.code.functions:
+                tally.add(sweep_function(bench, function, choice))
+                told(tally)
     return tally
+
+
+def sites_of(bench: Bench, function: str) -> tuple[list[int], Counter[str]]:
+    """Where it can be armed, and how many instructions cannot, by reason."""
+    if isinstance(bench, FixedBench):
+        return [bench.site], Counter()
+    sites: tuple[Site, ...] = bench.code.functions[function]
+    able = [site.address for site in sites if not site.refusal]
+    return able, Counter(site.refusal for site in sites if site.refusal)
+
+
+def sweep_function(bench: Bench, function: str, choice: Choice) -> Tally:
+    """One function's sites, each in each chosen context."""
+    able, refused = sites_of(bench, function)
+    tally = Tally({function}, len(able), refused=refused)
+    for index, site in enumerate(able):
+        for place, (context, facts) in enumerate(bench.target.contexts().items()):
+            if (index + place + choice.seed) % choice.every:
+                continue
+            for run in range(choice.runs):
+                seed = (choice.seed + run) * ATTEMPTS
+                case = reaching(bench, function, site, context, seed)
+                if case is None:
+                    tally.unreached.append(f"{bench.build}, {function}, {site:#x}")
+                    continue
+                compare(bench, function, site, case, facts, choice, tally)
+    return tally
+
+
+def reaching(bench: Bench, function: str, site: int, context: str, seed: int) -> Case | None:
+    """The first case from `seed` on, of a variant by chance, whose unpatched run comes to `site`."""
+    odd, floats = random.Random(f"{function} {site} {context} {seed}").choice(VARIANTS)
+    for number in range(seed, seed + ATTEMPTS):
+        case = Case(context, odd, floats and bench.target.has_fp, number)
+        if site in bench.plain(function, case).arrivals:
+            return case
+    return None
+
+
+def compare(
+    bench: Bench, function: str, site: int, case: Case, facts: Context, choice: Choice, tally: Tally
+) -> None:
+    """One run with the site, and one with an interrupt on the way where one may arrive."""
+    plain = bench.plain(function, case)
+    where = f"{bench.build}, {function}, {site:#x}, {case}"
+    hit = attempt(bench, function, site, case, None, tally)
+    if hit is None:
+        return
+    tally.differences += [f"{where}: {text}" for text in judge(plain, site, hit)]
+    if bool(hit.escalated) != facts.escalates:
+        tally.differences.append(f"{where}: {hit.escalated} of {hit.hits} hits by way of HardFault")
+    _count(tally, case, hit)
+    if choice.injections and facts.injected:
+        chance = random.Random(where)
+        injection = (chance.randrange(hit.way + 2), chance.choice(facts.injected))
+        hit = attempt(bench, function, site, case, injection, tally)
+        if hit is None:
+            return
+        text = judge(plain, site, hit) + ["the interrupt did not arrive"] * (hit.injected != 1)
+        tally.differences += [f"{where}, interrupt {injection}: {line}" for line in text]
+        tally.injected += 1
+        tally.nested += hit.hits > 1
+        _count(tally, case, hit)
+
+
+def attempt(
+    bench: Bench, function: str, site: int, case: Case, injection: tuple[int, int] | None, tally: Tally
+) -> Hit | None:
+    """The run; what the emulated board refuses to do is a difference."""
+    try:
+        return bench.run(function, site, case, injection)
+    except PatchctlError as problem:
+        tally.differences.append(f"{bench.build}, {function}, {site:#x}, {case}, {injection}: {problem}")
+        return None
+
+
+def every_moment(bench: Bench, function: str, site: int, case: Case, step: int = 1, first: int = 0) -> Tally:
+    """An interrupt behind each `step`th instruction of the way from the trap to the displaced one."""
+    plain, tally = bench.plain(function, case), Tally({function}, 1)
+    way = bench.run(function, site, case).way
+    for moment in range(first, way + 2, step):
+        hit = attempt(bench, function, site, case, (moment, 0x40), tally)
+        if hit is not None:
+            text = judge(plain, site, hit) + ["the interrupt did not arrive"] * (hit.injected != 1)
+            tally.differences += [f"{function}, {site:#x}, {case}, behind {moment}: {line}" for line in text]
+            tally.injected += 1
+            tally.nested += hit.hits > 1
+            _count(tally, case, hit)
+    return tally
+
+
+def _count(tally: Tally, case: Case, hit: Hit) -> None:
+    tally.runs[case.context] += 1
+    tally.hits += hit.hits
+    tally.escalated += hit.escalated
+    tally.odd += case.odd
+    tally.floats += case.floats
+
+
+def judge(plain: Plain, site: int, hit: Hit) -> list[str]:
+    """What is not as without a site."""
+    found = [f"{name} at the displaced instruction" for name in plain.arrivals[site].differences(hit.arrival)]
+    found += [f"{name} at the end" for name in plain.end.differences(hit.end)]
+    found += ["no hit"] * (hit.hits == 0)
+    return found + [f"{hit.unserved} hits that were not served"] * (hit.unserved != 0)

@@ -2,46 +2,104 @@
 
 import pytest
 
-from tests.sweeps.invisible import CONTEXTS, Bench, compare, patched
+from tests.sweeps.invisible import (
+    BOARDS,
+    REFUSED,
+    REFUSED_WITH_FP,
+    Choice,
+    every_moment,
+    make_bench,
+    reaching,
+    sites_of,
+    sweep,
+)
+from tests.sweeps.invisible_boards import M3, patched
+from tests.sweeps.invisible_code import Build, builds
+from tests.sweeps.invisible_mutants import (
+    FIXED_MUTANTS,
+    FUNCTION,
+    HARMLESS,
+    MUTANTS,
+    differences_with,
+    mutants,
+    planted,
+)
 
-BOARDS = ("nrf52840dk", "nrf5340dk", "stm32l475")
-MUTATIONS = {  # what the veneer forgets: where, its bytes, and what is there instead
-    "the flags": ("hp_veneers", "81f3008c", "00bf00bf"),
-    "lr": ("hp_veneers", "5df804eb", "01b000bf"),
-    "r12": ("hp_veneers", "bde80f90", "bde80f88"),
-    "the IF-THEN state": ("hp_debug_monitor", "23f47c43", "00bf00bf"),
+EVERY = 16  # tools/dev sweep pass: 1
+SOME_BUILDS = {
+    "cortex-m4f": (Build("-O2", True), Build("-Os")),
+    "cortex-m33f": (Build("-Os", True), Build("-O2")),
 }
+WITH_COMPARATORS = [name for name in BOARDS if name != "nucleo_g0b1re"]
+NOT_ON = {(M3, "no GE"), (M3, "FP in the program")}
 
 
-def group(name):
-    return pytest.mark.xdist_group(f"{name}-bare")
+def on(names):
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=pytest.mark.xdist_group(f"{name}-bare")) for name in names]
+    )
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-@pytest.mark.parametrize("name", [pytest.param(name, marks=group(name)) for name in BOARDS])
-def test_a_pass_at_any_instruction_is_invisible(name, context):
-    bench = Bench(patched(name), context)
-    able, _ = bench.sites()
+@on(WITH_COMPARATORS)
+def test_a_pass_at_any_instruction_is_invisible(name):
+    target = patched(name)
 
-    tally = compare(bench)
+    tally = sweep(name, Choice(EVERY), only=SOME_BUILDS.get(target.core))
 
     assert tally.differences == []
-    assert tally.hits == len(able) >= 30
-    assert sum(tally.refused.values()) == 1  # the IT instruction itself
+    assert tally.unreached == []
+    assert set(tally.runs) == set(target.contexts())
+    assert len(tally.functions) >= 20
+    assert tally.hits >= tally.runs.total() >= tally.sites / 2
+    assert min(tally.escalated, tally.nested, tally.odd) > 50
+    assert set(tally.refused) == REFUSED | (REFUSED_WITH_FP if target.has_fp else set())
 
 
-def edit(machine, place, old, new):
-    address = machine.symbols[place] & ~1
-    code = machine.read_memory(address, 256)
-    assert bytes.fromhex(old) in code, code.hex()
-    return {address + code.index(bytes.fromhex(old)): bytes.fromhex(new)}
+@on(["nucleo_g0b1re"])
+def test_a_pass_at_a_fixed_site_is_invisible(name):
+    target = patched(name)
+
+    tally = sweep(name, Choice())
+
+    assert tally.differences == []
+    assert tally.unreached == []
+    assert set(tally.runs) == set(target.contexts())
+    assert len(tally.functions) >= 20
+    assert min(tally.nested, tally.odd) > 50
 
 
-@pytest.mark.parametrize("lost", MUTATIONS)
-@pytest.mark.parametrize("name", [pytest.param("nrf52840dk", marks=group("nrf52840dk"))])
+@on(BOARDS)
+def test_a_pass_is_invisible_with_an_interrupt_at_any_moment(name):
+    target = patched(name)
+    bench = make_bench(target, builds(target.core)[0], "assembly")
+    site = sites_of(bench, FUNCTION)[0][-1]
+    case = reaching(bench, FUNCTION, site, "thread", 0)
+
+    tally = every_moment(bench, FUNCTION, site, case, step=6, first=BOARDS.index(name))
+
+    assert tally.differences == []
+    assert tally.nested == tally.injected > 30
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [
+        pytest.param(name, lost, marks=pytest.mark.xdist_group(f"{name}-bare"))
+        for name in BOARDS
+        for lost in (MUTANTS if name in WITH_COMPARATORS else FIXED_MUTANTS)
+        if (name, lost) not in NOT_ON
+    ],
+)
 def test_a_veneer_that_loses_something_is_caught(name, lost):
     target = patched(name)
 
-    tally = compare(Bench(target, "thread", flash_edits=edit(target.machine, *MUTATIONS[lost])))
+    assert lost in mutants(target)
+    assert differences_with(target, planted(target, lost))
 
-    assert tally.differences
+
+@pytest.mark.parametrize("harmless", HARMLESS)
+@on(WITH_COMPARATORS)
+def test_a_veneer_that_loses_nothing_is_not_caught(name, harmless):
+    target = patched(name)
+
+    assert differences_with(target, planted(target, harmless)) == []

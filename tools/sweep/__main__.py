@@ -1,4 +1,4 @@
-"""Stop 12 of 12. `./tools/dev sweep engine`, `fuzz`, `cuts`, `nested`, `pass`, `micropython`: what CI runs small, counted.
+"""Stop 12 of 12. `./tools/dev sweep VERB`: what CI runs small, here at full size and counted.
 
 Takes a seed and sizes; runs every random program on the reference, on this machine's build of the engine and
 on an emulated core (each of the four in turn); gives counts and exit code 0, or 1 where anything differs or
