@@ -15,6 +15,7 @@ from tests.sweeps.invisible_code import builds
 
 Edits = dict[int, bytes]
 FUNCTION = "flags_and_registers"
+BY_HARD_FAULT = "IF-THEN state, by way of HardFault"
 SEARCHED_BYTES = 256
 DSP = ("cortex-m4f", "cortex-m33f")
 
@@ -62,6 +63,7 @@ MUTANTS: Mapping[str, Callable[[Patched], Edits]] = {
     "no flags": without_flags,
     "no GE": without_ge,
     "IF-THEN state": lambda target: replaced(target, "hp_debug_monitor", "23f47c43", "00bf00bf"),
+    BY_HARD_FAULT: lambda target: replaced(target, "hp_hard_fault_taken", "23f47c43", "00bf00bf"),
     "lr": lambda target: replaced(target, "hp_veneers", "5df804eb", "01b000bf"),  # add sp, #4
     "r12": lambda target: replaced(target, "hp_veneers", "bde80f90", "bde80f88"),  # into r11
     "FP in the program": lambda target: detour(target, "00ee100a"),  # vmov s0, r0
@@ -85,15 +87,15 @@ def mutants(target: Patched) -> Iterator[str]:
             yield name
 
 
-def differences_with(target: Patched, edits: Edits) -> list[str]:
-    """What the comparison notices first: FUNCTION in a thread, a site at each instruction in turn."""
-    bench = make_bench(target, builds(target.core)[0], "assembly", flash_edits=edits)
+def differences_with(target: Patched, name: str) -> list[str]:
+    """What the comparison notices first: FUNCTION with a site at each instruction in turn."""
+    bench = make_bench(target, builds(target.core)[0], "assembly", flash_edits=planted(target, name))
+    context = "PRIMASK" if name == BY_HARD_FAULT else "thread"
     tally, choice = Tally(), Choice(injections=False)
-    context, facts = next(iter(target.contexts().items()))
     for site in sites_of(bench, FUNCTION)[0]:
         case = reaching(bench, FUNCTION, site, context, choice.seed)
         assert case is not None
-        compare(bench, FUNCTION, site, case, facts, choice, tally)
+        compare(bench, FUNCTION, site, case, target.contexts()[context], choice, tally)
         if tally.differences:
             break
     return tally.differences
@@ -102,11 +104,11 @@ def differences_with(target: Patched, edits: Edits) -> list[str]:
 def planted(target: Patched, name: str) -> Edits:
     """The edits of a mutant, of the board's own code."""
     target.machine.restore(target.rest)
-    return ({**FIXED_MUTANTS} if target.fixed else {**MUTANTS, **HARMLESS})[name](target)
+    return (FIXED_MUTANTS if target.fixed else {**MUTANTS, **HARMLESS})[name](target)
 
 
 def unnoticed(name: str) -> tuple[int, list[str]]:
     """How many mutants board `name` has, and those that the comparison does not notice."""
     target = patched(name)
     names = list(mutants(target))
-    return len(names), [lost for lost in names if not differences_with(target, planted(target, lost))]
+    return len(names), [lost for lost in names if not differences_with(target, lost)]
