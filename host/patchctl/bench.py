@@ -18,9 +18,10 @@ from patchctl.board import Board, load_board
 from patchctl.client import Device, PushReport, connect
 from patchctl.contract import Counter
 from patchctl.emulator import Machine, PowerCut
+from patchctl.emulator.console import Console, ScriptOutput
 from patchctl.emulator.machine import FaultRecord, Snapshot
 from patchctl.errors import InputError
-from patchctl.link.emulated import EmulatedLink
+from patchctl.link.emulated import EmulatedLink, check_board
 from patchctl.package import keypage
 from patchctl.package.archive import Archive
 from patchctl.package.envelope import seal_patch
@@ -34,8 +35,6 @@ _SYMBOL_OF: Final = {"runtime": "hp_runtime_text_start", "micropython": "mp_init
 _FIXED_SITES: Final = ("hp_fixed_sites_start", "hp_fixed_sites_end")
 IMAGE_CAPABILITIES: Final = frozenset({*_SYMBOL_OF, "fixed_sites", "console"})
 _BOOT_LIMIT_US: Final = 5_000_000
-_END_OF_TEXT: Final = b"\x04"
-_RAW_BANNER: Final = b"raw REPL; CTRL-B to exit\r\n>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +58,6 @@ class BoardFault:
     function: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptOutput:
-    """What a MicroPython script printed, and the traceback it ended with, or ""."""
-
-    printed: str
-    error: str
-
-
 @dataclass(slots=True)
 class Cut:
     """Whether the power failed as asked."""
@@ -85,11 +76,12 @@ class Booted:
 def boot(target: Target, prompt: bytes) -> Booted:
     """Powers a board up with the test key in its key page, and runs it to `prompt`, or until it is silent.
 
-    Raises InputError if the prompt does not come.
+    Raises InputError if the prompt does not come, or the image is another board's.
     """
     facts = load_board(target.board)
     page = keypage.encode(keypage.Keys((TEST_KEY.public,), _MAC_KEY))
     machine = Machine(facts, target.image, provisioning=page)
+    check_board(target.image.read_bytes(), facts, str(target.image))
     _start(machine, prompt)
     return Booted(machine, machine.snapshot())
 
@@ -211,10 +203,7 @@ class Bench:
         Raises InputError, with the faults that were taken, if the prompt does not come back.
         """
         self._demand("console", "patchctl_prompt is empty; type() needs no prompt")
-        self.machine.serial.feed(line.encode() + b"\r")
-        output = self.machine.run_until_output(b"\r\n" + self.prompt)
-        printed = output.removesuffix(self.prompt).removesuffix(b"\r\n").removeprefix(line.encode())
-        return printed.decode().replace("\r\n", "\n").removeprefix("\n")
+        return Console(self.machine, self.prompt).line(line)
 
     def attack(self, text: str | Path, *, wait_ms: int = 300) -> str:
         """Types lines of which the last may end the firmware; what it printed within `wait_ms` of that."""
@@ -223,20 +212,9 @@ class Bench:
             self.console(line)
         return self.type(lines[-1].encode() + b"\r", wait_ms=wait_ms).decode(errors="replace")
 
-    def run_script(self, script: str | Path, *, limit_ms: int = 60_000) -> ScriptOutput:
-        """Runs a script in MicroPython's raw REPL (MicroPython's documentation, reference/repl.rst)."""
-        source = script.read_bytes() if isinstance(script, Path) else script.encode()
-        machine, limit_us = self.machine, limit_ms * 1000
-        machine.serial.feed(b"\r\x01")
-        machine.run_until_output(_RAW_BANNER)
-        machine.serial.feed(source + _END_OF_TEXT)
-        machine.run_until_output(b"OK", limit_us=limit_us)
-        parts = [machine.run_until_output(_END_OF_TEXT, limit_us=limit_us)[:-1] for _ in range(2)]
-        machine.run_until_output(b">")
-        machine.serial.feed(b"\x02")
-        machine.run_until_output(self.prompt)
-        printed, error = (part.decode().replace("\r\n", "\n") for part in parts)
-        return ScriptOutput(printed, error)
+    def run_script(self, script: str | bytes | Path, *, limit_ms: int = 60_000) -> ScriptOutput:
+        """Runs a script in MicroPython's raw REPL; it may compute for `limit_ms` of the board's time."""
+        return Console(self.machine, self.prompt).run_script(script, limit_ms=limit_ms)
 
     # Patches -----------------------------------------------------------------------------------------------
 

@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], reporter: Reporter) -> int:
-    command = typer.main.get_command(app)
     try:
+        command = typer.main.get_command(app)
         result = command.main(arguments, prog_name="patchctl", standalone_mode=False, obj=reporter)
     except PatchctlError as problem:
         reporter.fail(problem)

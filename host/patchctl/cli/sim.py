@@ -6,8 +6,11 @@ patchctl/emulator/terminal.py
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -17,13 +20,22 @@ import typer
 from patchctl.board import load_board
 from patchctl.cli.options import reporter_of
 from patchctl.cli.report import Reporter
-from patchctl.errors import LinkError
+from patchctl.errors import InputError, LinkError
 from patchctl.link import emulated
 
 if TYPE_CHECKING:  # the emulator needs a package that the other commands do not
     from patchctl.emulator import Machine
 
 app = typer.Typer(help="Emulated boards.")
+_PORT_MAX = 65_535
+
+
+def _port(text: str) -> int:
+    """A TCP port, with or without a colon before it."""
+    digits = text.removeprefix(":")
+    if not digits.isdecimal() or int(digits) > _PORT_MAX:
+        raise typer.BadParameter(f"{text!r} is no TCP port: 0 (any free one) to {_PORT_MAX}")
+    return int(digits)
 
 
 @app.command()
@@ -41,10 +53,14 @@ def run(
         Path | None, typer.Option("--keys", metavar="FILE", help="A key page of patchctl keys provision.")
     ] = None,
     tcp: Annotated[
-        int | None, typer.Option("--tcp", metavar="PORT", help="Listen here instead of a pseudo-terminal.")
+        int | None,
+        typer.Option("--tcp", metavar="PORT", parser=_port, help="Listen here instead of a pseudo-terminal."),
     ] = None,
     gdb: Annotated[
-        int | None, typer.Option("--gdb", metavar="PORT", help="Let a gdb debug the firmware on this port.")
+        int | None,
+        typer.Option(
+            "--gdb", metavar="PORT", parser=_port, help="Let a gdb debug the firmware on this port."
+        ),
     ] = None,
     pty_link: Annotated[
         Path | None, typer.Option("--pty-link", metavar="PATH", help="A stable name for the pseudo-terminal.")
@@ -59,31 +75,44 @@ def run(
 
     reporter = reporter_of(context)
     facts = load_board(board)
-    default = emulated.default_image(board)
-    machine = emulated.build_machine(
-        emulated.Selector(facts, image if image is not None else default, flash, keys)
-    )
-    line = PtyLine() if tcp is None else TcpLine(tcp)
-    path = line.path if tcp is not None else _linked(line.path, pty_link)
-    selector = f"serial:socket://{path}" if tcp is not None else f"serial:{path}"
-    watch = Watch(machine, reporter)  # before anybody knows where to send a signal
-    reporter.event("line", path=path, selector=selector)
-    reporter.say(selector)
-    server = None if gdb is None else GdbServer(machine, gdb)
-    if server is not None:
-        reporter.event("gdb", port=server.port)
-        reporter.say(f"gdb: target remote :{server.port}")
-    try:
-        advance = server.advance if server is not None else None
-        run_line(machine, line, watch, time.monotonic, advance)
-    finally:
-        line.close()
+    elf = image if image is not None else emulated.default_image(board)
+    with ExitStack() as held:
+        machine = held.enter_context(_machine(emulated.Selector(facts, elf, flash, keys)))
+        line = held.enter_context(closing(PtyLine() if tcp is None else TcpLine(tcp)))
+        server = None if gdb is None else held.enter_context(closing(GdbServer(machine, gdb)))
+        path = line.path if tcp is not None else held.enter_context(_linked(line.path, pty_link))
+        selector = f"serial:socket://{path}" if tcp is not None else f"serial:{path}"
+        watch = Watch(machine, reporter)  # before anybody knows where to send a signal
+        reporter.event("line", path=path, selector=selector)
+        reporter.say(selector)
         if server is not None:
-            server.close()
-        if pty_link is not None and pty_link.is_symlink():
-            pty_link.unlink()
+            reporter.event("gdb", port=server.port)
+            reporter.say(f"gdb: target remote :{server.port} ({_WITH_GDB})")
+        run_line(machine, line, watch, time.monotonic, None if server is None else server.advance)
     if watch.interrupted:
         raise KeyboardInterrupt
+
+
+_WITH_GDB = "while it is attached, a breakpoint patch halts there and does not run"
+
+
+@contextmanager
+def _machine(selector: emulated.Selector) -> Iterator[Machine]:
+    """The board, alone on its flash file: two would write over each other's patches."""
+    where, path = str(selector.flash), selector.flash
+    try:
+        with ExitStack() as held:
+            if path is not None and path.is_file():
+                fcntl.flock(held.enter_context(path.open("rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            machine = emulated.build_machine(selector)
+            kept = held.pop_all()
+    except BlockingIOError as problem:
+        hint = "end it, or give each a --flash of its own"
+        raise LinkError("another emulated board runs on this flash", where=where, hint=hint) from problem
+    except OSError as problem:
+        raise InputError(f"cannot keep the flash here: {problem.strerror}", where=where) from problem
+    with kept:
+        yield machine
 
 
 _FAULTS = {3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
@@ -129,14 +158,20 @@ class Watch:
         return self._stop_wanted
 
 
-def _linked(path: str, link: Path | None) -> str:
-    """`link` itself, once it leads to `path`; an old link is replaced, a file is not."""
+@contextmanager
+def _linked(path: str, link: Path | None) -> Iterator[str]:
+    """`link` itself, while it leads to `path`; an old link is replaced, a file is not."""
     if link is None:
-        return path
+        yield path
+        return
     if link.is_symlink():
         link.unlink()
     try:
         link.symlink_to(path)
     except OSError as problem:
         raise LinkError(f"cannot make the link: {problem.strerror}", where=str(link)) from problem
-    return str(link)
+    try:
+        yield str(link)
+    finally:
+        if link.is_symlink() and str(link.readlink()) == path:  # not that of a board started since
+            link.unlink()

@@ -81,10 +81,9 @@ class Debugger:
         return _STOPPED
 
     def release(self) -> None:
-        """The debugger goes away; the board runs on alone."""
+        """The debugger goes away; the board runs on alone, and a patch at the very pc runs, as it should."""
         self.attached = False
-        if self.machine.core.debug_halted:
-            resume(self.machine)
+        self.machine.core.debug_halted = ""
         set_breakpoints(self.machine, frozenset())
         self.machine.system.debug.debugger = False
 

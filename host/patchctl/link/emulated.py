@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
-from patchctl.board import Board, load_board
-from patchctl.errors import InputError, LinkError, UsageError
+from patchctl.board import Board, board_names, load_board
+from patchctl.errors import InputError, LinkError, TargetMismatch, UsageError
 from patchctl.link.base import ClosesItself, Link
 from patchctl.package import keypage
 
@@ -109,8 +109,19 @@ def build_machine(selector: Selector) -> EmulatedMachine:
             hint="pip install 'patchctl[sim]'",
         ) from problem
     image = _read(selector.image, f"build it with: make -C device_runtime BOARD={selector.board.name}")
+    check_board(image, selector.board, str(selector.image))
     keys = key_page_from(selector.keys, selector.board) if selector.keys else None
     return Emulated(selector.board, image, flash_file=selector.flash, provisioning=keys)
+
+
+def check_board(image: bytes, board: Board, where: str) -> None:
+    """TargetMismatch if the ELF `image` holds another board's class identifier, and not this one's."""
+    if board.class_id in image:
+        return
+    for name in board_names():
+        if load_board(name).class_id in image:
+            hint = f"build it with BOARD={board.name}, or run it on {name}"
+            raise TargetMismatch(f"this firmware is for {name}, not for {board.name}", where=where, hint=hint)
 
 
 class EmulatedLink(ClosesItself):
