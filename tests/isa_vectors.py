@@ -17,7 +17,7 @@ from patchctl.isa import encode
 from patchctl.reference import Region, Space
 
 FOLDER = Path(__file__).parent / "vectors/isa"
-STACK, CONTEXT, DATA, READABLE, WRITABLE = 0x20000000, 0x20001000, 0x00042000, 0x20008000, 0x2000A000
+STACK, CONTEXT, DATA, READABLE, WRITABLE = 0x20000000, 0x20001000, 0x00042000, 0x20004000, 0x20006000
 
 
 @dataclass(frozen=True, slots=True)

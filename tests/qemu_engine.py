@@ -6,6 +6,7 @@ Next: tests/runtime/qemu_harness.c
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,12 +53,21 @@ class Emulated:
     ram: int
 
 
-# The vectors' own addresses must be RAM: the an505 has 32 KB at 0x20000000, its successor an521 enough.
+# The vectors' own addresses must be RAM: the an505 has 32 KB at 0x20000000, so they lie within that.
 MACHINES = (
     Emulated("mps2-an385", "cortex-m3", 0x00000000, 0x20020000),
     Emulated("mps2-an386", "cortex-m4", 0x00000000, 0x20020000),
+    Emulated("mps2-an505", "cortex-m33", 0x10000000, 0x38000000),
     Emulated("mps2-an521", "cortex-m33", 0x10000000, 0x38000000),
 )
+
+
+def version() -> tuple[int, ...]:
+    """QEMU's version; nothing pins it, so tests say which it was."""
+    said = subprocess.run(["qemu-system-arm", "--version"], capture_output=True, text=True, check=True).stdout
+    match = re.search(r"version (\d+)\.(\d+)\.(\d+)", said)
+    assert match is not None, said
+    return tuple(map(int, match.groups()))
 
 
 def _row(number: int, vector: Vector, shift: int) -> tuple[str, str]:
@@ -85,8 +95,10 @@ def _row(number: int, vector: Vector, shift: int) -> tuple[str, str]:
     return "\n".join(arrays), text
 
 
-def build_image(emulated: Emulated, vectors: Sequence[Vector], folder: Path) -> Path:
-    """Compiles engine, harness and vectors for one machine."""
+def build_image(
+    emulated: Emulated, vectors: Sequence[Vector], folder: Path, changed: Path | None = None
+) -> Path:
+    """Compiles engine, harness and vectors for one machine; `changed` as in tests.engine.build_changed."""
     cases = [(vector, shift) for vector in vectors for shift in range(_SHIFTS)]
     rows = [_row(number, vector, shift) for number, (vector, shift) in enumerate(cases)]
     header = [_STRUCT, *(arrays for arrays, _ in rows)]
@@ -105,7 +117,9 @@ def build_image(emulated: Emulated, vectors: Sequence[Vector], folder: Path) -> 
         f"-I{folder}",
     ]
     link = ["-T", str(folder / "link.ld"), "-Wl,-e,reset,--no-warn-rwx-segments"]
-    sources = [str(ROOT / source) for source in (*SOURCES, "tests/runtime/qemu_harness.c")]
+    kept = [source for source in SOURCES if changed is None or Path(source).name != changed.name]
+    sources = [str(ROOT / source) for source in (*kept, "tests/runtime/qemu_harness.c")]
+    sources += [] if changed is None else [str(changed)]
     subprocess.run(["arm-none-eabi-gcc", *flags, *link, "-o", str(image), *sources], check=True)
     return image
 

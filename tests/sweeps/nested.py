@@ -274,7 +274,7 @@ class Tally:
 
 
 def nested(bench: Bench, step: int = 1, told: Callable[[Tally], None] = lambda tally: None) -> Tally:
-    """The interrupt behind every `step`th instruction of the outer call, and all through an IT block there."""
+    """The interrupt behind every `step`th instruction of the outer call, and all of an IT block there."""
     tally, alone = Tally(), bench.alone()
     for instructions in range(0, bench.length(), step):
         inside, places = 0, 0
