@@ -20,7 +20,7 @@ sys.path[:0] = [path for path in (str(ROOT), str(ROOT / "host"), str(ROOT / "too
 from sweep import cuts, invisible, micropython, nested  # noqa: E402
 from tests import engine, thumb_engine  # noqa: E402
 from tests.differential import Tally, compare_program  # noqa: E402
-from tests.fuzzing import build_fuzzer, clang, fuzz  # noqa: E402
+from tests.fuzzing import TARGETS, build_fuzzer, clang, fuzz  # noqa: E402
 
 _PROGRAMS, _INPUTS = 20_000, 8
 _DIFFERENCES_SHOWN = 10
@@ -64,22 +64,26 @@ def report(seed: int, tally: Tally) -> int:
     return int(bool(tally.differences or tally.unreached))
 
 
-def sweep_fuzz(seconds: int) -> int:
-    """libFuzzer for `seconds`; 0 if nothing crashed, 1 with what it said if something did."""
+def sweep_fuzz(seconds: int, targets: Sequence[str] = TARGETS) -> int:
+    """libFuzzer for `seconds` in all, both targets alike; 0 if nothing crashed, 1 with what was said."""
     compiler = clang()
     if compiler is None:
         print("no clang with libFuzzer: ./tools/dev doctor says what to install", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        program = build_fuzzer(compiler, folder)
-        code, said = fuzz(program, folder, [f"-max_total_time={seconds}"])
-        print("\n".join(line for line in said.splitlines() if line.startswith("stat::")))
-        for path in [] if code == 0 else sorted(folder.glob("crash-*")):
-            print(f"input: {path.read_bytes().hex()}", file=sys.stderr)
-    if code:
-        print(said[-_TEXT_SHOWN:], file=sys.stderr)
-    return int(code != 0)
+    failed = False
+    for target in targets:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            program = build_fuzzer(compiler, folder, target)
+            code, said = fuzz(program, folder, [f"-max_total_time={seconds // len(targets)}"])
+            print(f"{target}:", flush=True)
+            print("\n".join(line for line in said.splitlines() if line.startswith("stat::")), flush=True)
+            for path in [] if code == 0 else sorted(folder.glob("crash-*")):
+                print(f"input: {path.read_bytes().hex()}", file=sys.stderr)
+        if code:
+            print(said[-_TEXT_SHOWN:], file=sys.stderr)
+        failed = failed or code != 0
+    return int(failed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verb.add_argument("--inputs", type=int, default=_INPUTS, help="inputs a program")
     verb.add_argument("--core", action="append", choices=sorted(thumb_engine.CORES), help="only this core")
     longer = verbs.add_parser("fuzz", help="libFuzzer on the structural check and the engine")
-    longer.add_argument("--seconds", type=int, default=3600)
+    longer.add_argument("--seconds", type=int, default=3600, help="for both together")
     cuts.add_arguments(verbs.add_parser("cuts", help="power cuts and resets on emulated boards"))
     nested.add_arguments(verbs.add_parser("nested", help="a hit inside a hit, at every instruction of it"))
     micropython.add_arguments(verbs.add_parser("micropython", help="MicroPython's own test-suite on boards"))
