@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import cbor2
 import pytest
+from patchctl.bench import Bench
 from patchctl.contract import IdentityKey
 from patchctl.emulator import Machine
 from patchctl.link.slipmux import Console as Text
 from patchctl.link.slipmux import Decoder, Message, frame_message
 
-from tests.micropython.firmware import PROMPT, Console, firmware_build_id
+from tests.micropython.conftest import BOARDS, on
+from tests.micropython.firmware import PROMPT, firmware_build_id
+
+pytestmark = pytest.mark.parametrize("board", on(*BOARDS), indirect=True)
 
 # CoAP (RFC 7252 section 3): confirmable GET, no token, message id 7, Uri-Path "hp" and "id".
 GET_ID = bytes([0x40, 0x01, 0x00, 0x07]) + b"\xb2hp\x02id"
@@ -32,23 +36,23 @@ def events_of(machine: Machine, us: int) -> list[object]:
 
 
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-def test_a_request_is_answered_while_a_script_runs(console: Console, script: bytes) -> None:
-    machine = console.machine
+def test_a_request_is_answered_while_a_script_runs(board: Bench, script: bytes) -> None:
+    machine = board.machine
     machine.serial.feed(script)
-    machine.run_us(500_000)
+    machine.run_us(100_000)
     machine.serial.take()
     machine.serial.feed(frame_message(GET_ID))
-    messages = [event.data for event in events_of(machine, 500_000) if isinstance(event, Message)]
+    messages = [event.data for event in events_of(machine, 100_000) if isinstance(event, Message)]
     assert len(messages) == 1
     assert messages[0].startswith(ACK_CONTENT)
     identity = cbor2.loads(messages[0].partition(b"\xff")[2])
-    assert identity[IdentityKey.BOARD] == machine.board.name
-    assert identity[IdentityKey.BUILD_ID] == firmware_build_id()
+    assert identity[IdentityKey.BOARD] == board.name
+    assert identity[IdentityKey.BUILD_ID] == firmware_build_id(board.name)
     assert machine.faults == []
 
 
-def test_console_text_travels_as_frames_during_a_session_and_plainly_after_it(console: Console) -> None:
-    machine = console.machine
+def test_console_text_travels_as_frames_during_a_session_and_plainly_after_it(board: Bench) -> None:
+    machine = board.machine
     machine.serial.feed(frame_message(GET_ID))
     machine.run_until_output(b"\xc0")
     machine.serial.feed(b"import time\rfor i in range(9): time.sleep(1); print('tick', i)\r\r")
@@ -67,29 +71,29 @@ def test_console_text_travels_as_frames_during_a_session_and_plainly_after_it(co
     assert b"\xc0" not in machine.serial.take()
 
 
-def test_a_frame_that_breaks_off_leaves_the_console_usable(console: Console) -> None:
-    machine = console.machine
+def test_a_frame_that_breaks_off_leaves_the_console_usable(board: Bench) -> None:
+    machine = board.machine
     machine.serial.feed(frame_message(GET_ID)[:-6])
     machine.run_us(400_000)
-    assert console.line("1+1") == "2"
-    assert "'frames_dropped': 1" in console.line("import hotpatch; hotpatch.counters()")
+    assert board.console("1+1") == "2"
+    assert "'frames_dropped': 1" in board.console("import hotpatch; hotpatch.counters()")
 
 
-def test_a_damaged_frame_is_not_answered_and_counted(console: Console) -> None:
-    machine = console.machine
+def test_a_damaged_frame_is_not_answered_and_counted(board: Bench) -> None:
+    machine = board.machine
     damaged = bytearray(frame_message(GET_ID))
     damaged[5] ^= 1
     machine.serial.feed(bytes(damaged))
     assert events_of(machine, 300_000) == []
-    assert "'frames_dropped': 1" in console.line("import hotpatch; hotpatch.counters()")
+    assert "'frames_dropped': 1" in board.console("import hotpatch; hotpatch.counters()")
 
 
-def test_ctrl_c_reaches_a_spinning_script_after_a_request(console: Console) -> None:
-    machine = console.machine
+def test_ctrl_c_reaches_a_spinning_script_after_a_request(board: Bench) -> None:
+    machine = board.machine
     machine.serial.feed(b"while True: pass\r\r")
-    machine.run_us(100_000)
+    machine.run_us(50_000)
     machine.serial.feed(frame_message(GET_ID))
-    machine.run_us(200_000)
+    machine.run_us(50_000)
     machine.serial.take()
     machine.serial.feed(b"\x03")
     assert b"KeyboardInterrupt" in machine.run_until_output(PROMPT)

@@ -40,6 +40,11 @@ class Qemu:
 
     # The serial line ---------------------------------------------------------------------------------------
 
+    @property
+    def serial(self) -> Qemu:
+        """Where to type, as a Machine's."""
+        return self
+
     def feed(self, data: bytes) -> None:
         """Send `data` to the board."""
         self._line.sendall(data)
@@ -55,10 +60,10 @@ class Qemu:
         except (TimeoutError, BlockingIOError):
             return b""
 
-    def run_until_output(self, wanted: bytes) -> bytes:
-        """All output up to `wanted`, as Machine.run_until_output()."""
+    def run_until_output(self, wanted: bytes, *, limit_us: float = ANSWER_S * 1_000_000) -> bytes:
+        """All output up to `wanted`, as Machine.run_until_output(), in real time."""
         output = b""
-        end = time.monotonic() + ANSWER_S
+        end = time.monotonic() + limit_us / 1_000_000
         while wanted not in output:
             assert time.monotonic() < end, f"QEMU printed no {wanted!r}, but {output[-200:]!r}"
             output += self.read(1.0)

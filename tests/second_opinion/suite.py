@@ -21,6 +21,7 @@ from typing import Final
 import deps
 from patchctl.board import load_board
 from patchctl.emulator import Machine
+from patchctl.emulator.console import END_OF_TEXT, PROMPT, Console
 from patchctl.errors import PatchctlError
 
 from tests.second_opinion.needs import Needs, is_of_the_suite, needs_of
@@ -34,8 +35,6 @@ FOLDERS: Final = (
 # A whole test, its script's way over the line included; the longest prints 74 kB, at 11.5 kB a second.
 LIMIT_US: Final = 60_000_000
 LIMIT_INSTRUCTIONS: Final = 500_000_000
-_RAW_PROMPT: Final = b"raw REPL; CTRL-B to exit\r\n>"
-_END: Final = b"\x04"
 _SKIPPED: Final = b"SKIP\n"
 _CPYTHON_S: Final = 60
 _NO_FILES: Final = "no file system"
@@ -147,9 +146,8 @@ class Suite:
 
     def __init__(self, board: str, elf: Path) -> None:
         self._machine = Machine(load_board(board), elf)
-        self._machine.run_until_output(b">>> ")
-        self._machine.serial.feed(b"\r\x01")
-        self._machine.run_until_output(_RAW_PROMPT)
+        self._machine.run_until_output(PROMPT)
+        Console(self._machine).enter_raw()
         self._ready = self._machine.snapshot()
         self.lacking = [row for row in FEATURES if self.run(f"feature_check/{row.check}") != row.prints]
         modules = sorted({module for name in names() for module in needs(name).modules})
@@ -165,16 +163,18 @@ class Suite:
         """What `script` prints, and its traceback; or how it hung or crashed."""
         machine = self._machine
         machine.restore(self._ready)
-        machine.serial.feed(script + _END)
+        machine.serial.feed(script + END_OF_TEXT)
         end = machine.clock.now + machine.clock.cycles_of_us(limit_us)
         last = machine.instructions + limit_instructions
         try:
-            _, printed, error = [self._until(wanted, end, last) for wanted in (b"OK", _END, _END)]
+            _, printed, error = [
+                self._until(wanted, end, last) for wanted in (b"OK", END_OF_TEXT, END_OF_TEXT)
+            ]
         except PatchctlError as problem:
             return f"no end: {problem.line()}\n".encode()
         if printed is None or error is None:
             return self._no_end(limit_us, limit_instructions).encode()
-        return (printed.removesuffix(_END) + error.removesuffix(_END)).replace(b"\r\n", b"\n")
+        return (printed.removesuffix(END_OF_TEXT) + error.removesuffix(END_OF_TEXT)).replace(b"\r\n", b"\n")
 
     def _until(self, wanted: bytes, end: int, last: int) -> bytes | None:
         """Output up to `wanted`; None if a limit or a fault came first."""
@@ -222,6 +222,11 @@ class Outcome:
     passed: tuple[str, ...]
     skipped: Mapping[str, str]
     differing: Mapping[str, bytes]
+
+    @property
+    def total(self) -> int:
+        """How many tests there were."""
+        return len(self.passed) + len(self.skipped) + len(self.differing)
 
     @property
     def reasons(self) -> Mapping[str, int]:

@@ -11,6 +11,7 @@ from patchctl.board import board_names, load_board
 from patchctl.client import Device, connect
 from patchctl.contract import PatchState
 from patchctl.emulator import Machine
+from patchctl.emulator.console import Console
 from patchctl.link.base import Link
 from patchctl.link.emulated import EmulatedLink
 from patchctl.package.archive import Archive
@@ -54,23 +55,14 @@ def transcript(board: Machine | Qemu, lines: tuple[bytes, ...], prompt: bytes) -
     """What the console shows for each line, echo and prompt included."""
     shown = []
     for line in lines:
-        (board.serial if isinstance(board, Machine) else board).feed(line + b"\r")
+        board.serial.feed(line + b"\r")
         shown.append(board.run_until_output(b"\r\n" + prompt))
     return shown
 
 
-def run_raw(board: Machine | Qemu, script: bytes) -> bytes:
-    """What a script prints in raw REPL, up to the mark behind its traceback."""
-    feed = board.serial.feed if isinstance(board, Machine) else board.feed
-    feed(b"\r\x01")
-    board.run_until_output(b"raw REPL; CTRL-B to exit\r\n>")
-    feed(script + b"\x04")
-    return board.run_until_output(b"\x04") + board.run_until_output(b"\x04")
-
-
 def attack(board: Machine | Qemu, case: Case) -> None:
     transcript(board, case.attack[:-1], case.prompt)
-    (board.serial if isinstance(board, Machine) else board).feed(case.attack[-1] + b"\r")
+    board.serial.feed(case.attack[-1] + b"\r")
 
 
 @contextmanager
@@ -91,7 +83,8 @@ def test_the_consoles_print_the_same(board: str, case: Case) -> None:
 def test_scripts_print_the_same(board: str) -> None:
     with pair(board, "micropython", b">>> ") as (machine, qemu):
         for script in SCRIPTS:
-            assert run_raw(machine, script.read_bytes()) == run_raw(qemu, script.read_bytes()), script.name
+            ours, theirs = (Console(one).run_script(script) for one in (machine, qemu))
+            assert ours == theirs, script.name
         assert machine.faults == []
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import resource
+import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,14 +43,24 @@ def _sweep(board: str, every: int) -> list[str]:
     started = time.monotonic()
     listed = suite.differences(board)
     ready = suite.Suite(board, firmware_elf(board))
-    outcome = suite.run_suite(ready, suite.names()[::every], _progress())
+    names = suite.names()[::every]
+    outcome = suite.run_suite(ready, _until_interrupted(names), _progress())
     _report(board, outcome, listed)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{board}: {time.monotonic() - started:.0f} s, at most {peak_mb} MB", flush=True)
-    surprises = outcome.surprises(listed)
+    missed = len(names) - outcome.total
+    surprises = outcome.surprises(listed) + ([f"interrupted, {missed} tests not run"] if missed else [])
     for text in surprises:
         print(f"{board}: {text}", file=sys.stderr)
     return surprises
+
+
+def _until_interrupted(names: Iterable[str]) -> Iterator[str]:
+    """All names; after a Ctrl-C no more, so that what was found until then is reported."""
+    interrupted = list[int]()
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
+    yield from takewhile(lambda _: not interrupted, names)
+    signal.signal(signal.SIGINT, before)
 
 
 def _progress() -> Callable[[str], None]:
@@ -66,8 +78,8 @@ def _progress() -> Callable[[str], None]:
 
 def _report(board: str, outcome: Outcome, listed: Mapping[str, str]) -> None:
     passed, skipped, differing = outcome.passed, outcome.skipped, outcome.differing
-    total = len(passed) + len(skipped) + len(differing)
-    print(f"{board}: {total} tests, {len(passed)} passed, {len(skipped)} skipped, {len(differing)} differing")
+    counts = f"{len(passed)} passed, {len(skipped)} skipped, {len(differing)} differing"
+    print(f"{board}: {outcome.total} tests, {counts}")
     for reason, count in outcome.reasons.items():
         names = " ".join(name for name in skipped if skipped[name] == reason)
         print(f"skipped, {count}: {reason}: {names}")
