@@ -11,7 +11,8 @@ import pytest
 
 from tests.micropython.firmware import ROOT, firmware_elf
 
-EXAMPLE = ROOT / "tools" / "examples" / "counter"
+EXAMPLES = ROOT / "tools" / "examples"
+MADE = shutil.ignore_patterns("build", ".pytest_cache", "__pycache__")
 PROJECT = "[pytest]\npatchctl_boards = nrf52840dk\npatchctl_image = {image}\npatchctl_prompt = '>>> '\n"
 TESTS = """
 ATTACK = "import sys; sys.modules['m'] = 42\\nfrom m import *"
@@ -72,8 +73,7 @@ def test_the_wheel_holds_package_plugin_boards_and_nothing_of_the_checkout(insta
 
 
 def test_the_example_project_passes_its_own_tests_with_the_wheel(installed, tmp_path):
-    project = tmp_path / "counter"
-    shutil.copytree(EXAMPLE, project)
+    project = shutil.copytree(EXAMPLES / "counter", tmp_path / "counter", ignore=MADE)
     subprocess.run(["make", "-s"], cwd=project, check=True)
     (project / "tests" / "test_where.py").write_text(
         f"import patchctl\ndef test(): assert patchctl.__file__.startswith({str(installed[1])!r})\n"
@@ -83,6 +83,30 @@ def test_the_example_project_passes_its_own_tests_with_the_wheel(installed, tmp_
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout
+
+
+def test_a_firmware_of_its_own_links_the_runtime_and_is_patched_over_a_power_cut(installed, tmp_path):
+    project = shutil.copytree(EXAMPLES / "heater", tmp_path / "heater", ignore=MADE)
+    for board in ("stm32l475", "nucleo_g0b1re"):
+        subprocess.run(["make", "-s", f"PATCHCTL={ROOT}", f"BOARD={board}"], cwd=project, check=True)
+    (project / "tests" / "test_where.py").write_text(
+        f"import patchctl\ndef test(): assert patchctl.__file__.startswith({str(installed[1])!r})\n"
+    )
+
+    done = run_pytest(project, installed[1])
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "17 passed" in done.stdout
+
+
+def test_without_the_runtime_s_sources_the_example_says_what_it_misses(tmp_path):
+    project = shutil.copytree(EXAMPLES / "heater", tmp_path / "heater", ignore=MADE)
+
+    done = subprocess.run(["make"], cwd=project, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "PATCHCTL must lead to a checkout of patchctl" in done.stderr
+    assert subprocess.run(["make", "-s", "clean"], cwd=project, check=False).returncode == 0
 
 
 def test_a_firmware_team_pushes_and_cuts_power_in_its_tests(installed, tmp_path):
