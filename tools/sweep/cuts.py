@@ -49,7 +49,8 @@ def sweep_cuts(options: argparse.Namespace) -> int:
 
 def _sweep_board(board: str, options: argparse.Namespace) -> bool:
     """One board; True if anything is wrong."""
-    from tests.sweeps.cuts import golden, sweep  # slow: it builds the images
+    from tests.sweeps.changes import golden  # slow: it builds the images
+    from tests.sweeps.cuts import sweep
 
     seed, resets = options.seed, options.resets
     cuts = max(_CUTS, sum(golden(board).operations)) if options.cuts is None else options.cuts
