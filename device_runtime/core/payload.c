@@ -366,6 +366,7 @@ hp_status_t hp_payload_check_sites(hp_runtime_t *self, hp_span_t payload, uint32
         }
     }
     self->detail = 0;
-    return sites.bytes / HP_SITE_BYTES <= hp_trigger_room(self, patch_index) ? HP_STATUS_OK
-                                                                             : HP_STATUS_NO_TRIGGER;
+    return sites.bytes / HP_SITE_BYTES <= hp_trigger_room(self, patch_index, payload.data)
+               ? HP_STATUS_OK
+               : HP_STATUS_NO_TRIGGER;
 }

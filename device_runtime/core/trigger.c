@@ -60,6 +60,7 @@ static void retire(hp_runtime_t *self, uint32_t index)
     hp_trigger_entry_t *entry = &self->triggers[index];
 
     self->port->trigger_disarm(self->port->context, index);
+    entry->served = entry->address;
     hp_publish(&entry->published, (entry->published & ~VERSION_BITS) + GENERATION_ONE);
     entry->address = 0;
 }
@@ -71,13 +72,39 @@ static uint32_t owner(const hp_trigger_entry_t *entry)
     return version == 0U ? HP_PATCHES_MAX : entry->versions[version - 1U].patch_index;
 }
 
-uint32_t hp_trigger_room(const hp_runtime_t *self, uint32_t patch_index)
+/// Whether a trigger that had another site before may get one: no thread is on its way from a hit there to hp_fire. Such
+/// a thread carries no more than the trigger's number, and would run the new site's program.
+static bool may_move(const hp_runtime_t *self)
 {
-    uint32_t room = 0;
+    const hp_range_t *runtime = &self->board->runtime_text;
+
+    return self->port->quiet(self->port->context, runtime->address, runtime->bytes);
+}
+
+/// Whether the payload has a site at `address`.
+static bool has_site(const uint8_t *payload, uint32_t address)
+{
+    const uint32_t start = hp_load_u32(payload + HP_PAYLOAD_HEADER_SITES_OFFSET);
+    const uint32_t bytes = hp_load_u32(payload + HP_PAYLOAD_HEADER_SITES_BYTES);
+
+    for (uint32_t at = 0; at < bytes; at += HP_SITE_BYTES) {
+        if (hp_load_u32(payload + start + at + HP_SITE_ADDRESS) == address) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t hp_trigger_room(const hp_runtime_t *self, uint32_t patch_index, const uint8_t *payload)
+{
+    const bool any = may_move(self);
+    uint32_t room  = 0;
 
     for (uint32_t index = 0; index < self->board->trigger_count; index++) {
         const hp_trigger_entry_t *entry = &self->triggers[index];
-        room += entry->address == 0U || owner(entry) == patch_index ? 1U : 0U;
+        const bool own                  = entry->address == 0U || owner(entry) == patch_index;
+        const uint32_t site             = entry->address == 0U ? entry->served : entry->address;
+        room += own && (any || site == 0U || has_site(payload, site)) ? 1U : 0U;
     }
     return room;
 }
@@ -98,16 +125,19 @@ bool hp_trigger_taken(const hp_runtime_t *self, uint32_t patch_index, uint32_t a
     return false;
 }
 
-/// The trigger that has `address` already, or a free one; trigger_count if there is none.
+/// The trigger that has `address` already or had it last, or a free one; trigger_count if there is none.
 static uint32_t choose(const hp_runtime_t *self, uint32_t address)
 {
+    const bool any  = may_move(self);
     uint32_t chosen = self->board->trigger_count;
 
     for (uint32_t index = self->board->trigger_count; index-- > 0U;) {
-        if (self->triggers[index].address == address) {
+        const hp_trigger_entry_t *entry = &self->triggers[index];
+        const bool unused               = entry->address == 0U;
+        if (entry->address == address || (unused && entry->served == address)) {
             return index;
         }
-        chosen = self->triggers[index].address == 0U ? index : chosen;
+        chosen = unused && (any || entry->served == 0U) ? index : chosen;
     }
     return chosen;
 }
@@ -141,20 +171,6 @@ static void disarm_others(hp_runtime_t *self, uint32_t patch_index, const uint8_
             retire(self, index);
         }
     }
-}
-
-/// Whether the payload has a site at `address`.
-static bool has_site(const uint8_t *payload, uint32_t address)
-{
-    const uint32_t start = hp_load_u32(payload + HP_PAYLOAD_HEADER_SITES_OFFSET);
-    const uint32_t bytes = hp_load_u32(payload + HP_PAYLOAD_HEADER_SITES_BYTES);
-
-    for (uint32_t at = 0; at < bytes; at += HP_SITE_BYTES) {
-        if (hp_load_u32(payload + start + at + HP_SITE_ADDRESS) == address) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /// Frees the triggers of patch `patch_index` whose site the new payload no longer has, so that it has room.

@@ -16,8 +16,9 @@ HP_MUST_CHECK hp_status_t hp_trigger_arm(hp_runtime_t *self, uint32_t patch_inde
 /// Disarms every site of patch `patch_index`.
 void hp_trigger_disarm(hp_runtime_t *self, uint32_t patch_index);
 
-/// How many triggers patch `patch_index` could use: free ones and its own.
-uint32_t hp_trigger_room(const hp_runtime_t *self, uint32_t patch_index);
+/// How many triggers patch `patch_index` could use for the sites of `payload`: free ones and its own, but where threads
+/// may be on their way from a hit only those that served no other site.
+uint32_t hp_trigger_room(const hp_runtime_t *self, uint32_t patch_index, const uint8_t *payload);
 
 /// Whether another patch displaces instructions among the `bytes` bytes from `address` on.
 bool hp_trigger_taken(const hp_runtime_t *self, uint32_t patch_index, uint32_t address, uint32_t bytes);

@@ -134,7 +134,7 @@ def test_core_includes_integer_types_only(path):
 
 PORT_SOURCES = [
     path
-    for folder in ("port", "micropython", "bare")
+    for folder in ("port", "micropython", "bare", "threads")
     for path in sorted((RUNTIME / folder).rglob("*.[chS]"))
     if path.relative_to(RUNTIME).parts[1] != "native"
 ]

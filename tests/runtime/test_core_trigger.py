@@ -10,6 +10,7 @@ from tests.native import Frame
 from tests.runtime import containers, exchange
 from tests.runtime.containers import REDIRECTED, SITE, exit_with, install, patch, site, undo
 
+ELSEWHERE = containers.TEXT[0]
 ONE_REDIRECT = (BuiltRedirect("", REDIRECTED),)
 EXIT = bytes.fromhex("9500000000000000")
 LOOP = bytes.fromhex("0500ffff00000000")  # goto itself
@@ -341,3 +342,38 @@ def test_two_sites_run_the_programs_they_name():
         values[address] = frame.r0_r3[0]
 
     assert values == {SITE: 1, containers.SECOND_SITE: 2}
+
+
+def at(address: int, **changes: object) -> bytes:
+    """A container whose one site is at `address`."""
+    built = patch(sites=(site(address, copy=containers.copy_of(address, containers.PUSH)),))
+    return install(built=built, **changes)
+
+
+def undone(sites: int = 1):
+    """A board with one trigger, which has had a site, and threads that may be on their way from it."""
+    device = containers.device(trigger_count=sites)
+    device.flash.load(ELSEWHERE, containers.ORIGINAL)
+    assert exchange.push(device, at(SITE, patch_id="a")) == Status.OK
+    exchange.confirm(device, "a")
+    assert exchange.push(device, undo(3, patch_id="a")) == Status.OK
+    device.quiet = lambda address, size: False
+    return device
+
+
+def test_a_trigger_gets_no_other_site_while_a_thread_may_be_on_its_way_from_its_last():
+    assert exchange.push(undone(), at(ELSEWHERE, patch_id="b")) == Status.NO_TRIGGER
+
+
+def test_it_gets_the_same_site_again_or_another_once_nobody_is_on_the_way():
+    assert exchange.push(undone(), at(SITE, patch_id="b")) == Status.OK
+    device = undone()
+    device.quiet = lambda address, size: True
+    assert exchange.push(device, at(ELSEWHERE, patch_id="b")) == Status.OK
+
+
+def test_a_trigger_that_never_had_a_site_is_free_for_any():
+    device = undone(sites=2)
+
+    assert exchange.push(device, at(ELSEWHERE, patch_id="b")) == Status.OK
+    assert [address for address, _ in device.armed.values()] == [ELSEWHERE]

@@ -73,6 +73,7 @@ typedef struct hp_arming_t {
 typedef struct hp_trigger_entry_t {
     uint32_t published;
     uint32_t address; ///< management context only; 0: free
+    uint32_t served;  ///< the address it had last, 0: none since reset; a hit there may still be on its way
     hp_arming_t versions[2];
 } hp_trigger_entry_t;
 

@@ -31,7 +31,7 @@ static bool interrupt_key(uint8_t byte)
     return true;
 }
 
-static const hp_image_t image = {.interrupt_key = interrupt_key};
+static const hp_image_t image = {.interrupt_key = interrupt_key, .one_thread = true};
 
 void mp_port_event_poll(void)
 {

@@ -4,6 +4,7 @@
 #ifndef HOTPATCH_CORTEX_M_REGISTERS_H
 #define HOTPATCH_CORTEX_M_REGISTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define HP_REGISTER(address) (*(volatile uint32_t *)(address))
@@ -25,12 +26,13 @@
 
 #define SYSTICK_RUN 7U ///< counter on, interrupt on, processor clock
 #define CFSR_STACKING_FAILED                                                                                 \
-    0x3030U ///< MSTKERR, MLSPERR, STKERR, LSPERR: the stacked frame cannot be trusted
+    0x103030U ///< MSTKERR, MLSPERR, STKERR, LSPERR, STKOF: the stacked frame cannot be trusted
 #define HFSR_DEBUGEVT  (1U << 31)
 #define HFSR_FORCED    (1U << 30)
 #define DEMCR_MON_EN   (1U << 16)
 #define CPACR_FPU      (0xFU << 20)
-#define FPB_KEY        2U ///< must be set, or a write of FP_CTRL is ignored
+#define CONTROL_SPSEL  (1U << 1) ///< threads use the process stack
+#define FPB_KEY        2U        ///< must be set, or a write of FP_CTRL is ignored
 #define FPB_ENABLE     1U
 #define XPSR_IT_ICI    0x0600FC00U ///< IF-THEN and load/store-multiple progress
 #define XPSR_EXCEPTION 0x1FFU
@@ -62,6 +64,30 @@ static inline uint32_t hp_exception_number(void)
     uint32_t number;
     __asm volatile("mrs %0, ipsr" : "=r"(number));
     return number;
+}
+
+/// Whether the code that runs uses the process stack: handlers never do.
+static inline bool hp_on_process_stack(void)
+{
+    uint32_t control;
+    __asm volatile("mrs %0, control" : "=r"(control));
+    return hp_exception_number() == 0U && (control & CONTROL_SPSEL) != 0U;
+}
+
+/// The limit register of the stack that the code that runs uses; 0 if nobody set it, or if this core has none.
+static inline uint32_t hp_stack_limit_register(bool process_stack)
+{
+    uint32_t limit = 0U;
+#if defined(__ARM_ARCH_8M_MAIN__)
+    if (process_stack) {
+        __asm volatile("mrs %0, psplim" : "=r"(limit));
+    } else {
+        __asm volatile("mrs %0, msplim" : "=r"(limit));
+    }
+#else
+    (void)process_stack;
+#endif
+    return limit;
 }
 
 static inline void hp_interrupt_enable(uint32_t line)

@@ -26,6 +26,16 @@ static void unexpected_exception(void)
     firmware_fault();
 }
 
+__attribute__((weak)) void SVC_Handler(void)
+{
+    firmware_fault();
+}
+
+__attribute__((weak)) void PendSV_Handler(void)
+{
+    firmware_fault();
+}
+
 /// Where the chip's folder supplies none, no NMI is the runtime's.
 __attribute__((weak)) bool hp_chip_nonmaskable(void)
 {
@@ -82,6 +92,8 @@ __attribute__((section(".vectors"), used)) const vector_t hp_vectors[EXCEPTIONS 
     [4 ... 6] = {.handler = hp_other_fault},
     [12]      = {.handler = hp_debug_monitor},
 #endif
+    [11]                                           = {.handler = SVC_Handler},
+    [14]                                           = {.handler = PendSV_Handler},
     [15]                                           = {.handler = hp_tick},
     [16 ... EXCEPTIONS + HP_BOARD_INTERRUPTS - 1U] = {.handler = unexpected_exception},
     [EXCEPTIONS + HP_BOARD_SERIAL_IRQ]             = {.handler = hp_chip_serial_interrupt},

@@ -83,7 +83,7 @@ void hp_tick(void)
 
 /// Whether the interrupted thread could still go on at an address that management is about to reuse: between a hit and
 /// hp_fire's record, between its record and the way out, or in a displaced copy. Interrupts cannot: they are done by the
-/// time the lowest priority runs. This holds for images with one thread.
+/// time the lowest priority runs. Other threads may be: what they need is kept as long as port_quiet says false.
 static bool thread_in_flight(uint32_t pc)
 {
     uint32_t slots_bytes = HP_BOARD_SLOT_COUNT * HP_BOARD_SLOT_BYTES;
@@ -204,13 +204,33 @@ static void port_trigger_disarm(void *context, uint32_t index)
     hp_sites_disarm(index);
 }
 
-/// Only the main stack's bottom is known; on another stack no room is promised, so its hits get the safe verdict.
+/// Where the image tells nothing, no room is promised on a process stack, and its hits get the safe verdict.
+__attribute__((weak)) uint32_t hp_process_stack_limit(uint32_t stack_pointer)
+{
+    (void)stack_pointer;
+    return 0U;
+}
+
+/// The lowest address of the stack in use, which `address` is on; 0 if nobody knows it.
+static uint32_t stack_limit(uint32_t address)
+{
+    bool process_stack = hp_on_process_stack();
+    uint32_t limit     = hp_stack_limit_register(process_stack);
+    if (limit != 0U) {
+        return limit;
+    }
+    if (process_stack) {
+        return hp_process_stack_limit(address);
+    }
+    return address < (uint32_t)hp_stack_top ? (uint32_t)hp_stack_bottom : 0U;
+}
+
 static uint32_t port_stack_room(void *context, const void *frame)
 {
     (void)context;
     uint32_t address = (uint32_t)frame;
-    bool main_stack  = address >= (uint32_t)hp_stack_bottom && address < (uint32_t)hp_stack_top;
-    return main_stack ? address - (uint32_t)hp_stack_bottom : 0U;
+    uint32_t limit   = stack_limit(address);
+    return limit != 0U && limit < address ? address - limit : 0U;
 }
 
 static uint32_t port_level(void *context)
@@ -219,12 +239,12 @@ static uint32_t port_level(void *context)
     return hp_exception_number();
 }
 
-/// The one thread is the only one that can be anywhere when the lowest priority runs: see thread_in_flight. A displaced copy
-/// holds no calls, so no function that it called can return into it.
+/// An image's only thread is all that can be anywhere when the lowest priority runs: see thread_in_flight. A displaced copy
+/// holds no calls, so no function that it called can return into it. Of several threads any may have been stopped anywhere.
 static bool port_quiet(void *context, uint32_t address, uint32_t bytes)
 {
     (void)context;
-    return !hp_layout_in_runtime(interrupted_pc) && interrupted_pc - address >= bytes;
+    return image->one_thread && !hp_layout_in_runtime(interrupted_pc) && interrupted_pc - address >= bytes;
 }
 
 static const hp_port_t port = {
