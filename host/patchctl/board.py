@@ -85,6 +85,7 @@ class Chip:
     device: tuple[DeviceSpec, ...]
     fpb: Fpb | None = None
     secure_debug: bool = False  # ARMv8-M: what the authentication signals say, and DEMCR.SDME with them
+    secure_debug_locked: bool = False  # ARMv8-M: DAUTHCTRL takes no writes, so the signals decide
 
     def region_named(self, name: str) -> Region:
         """The memory region `name`; ConfigError if the chip has none."""

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 LEVEL = 1
-CONTRACT_ID = bytes.fromhex("9d2a341d")
+CONTRACT_ID = bytes.fromhex("cd294c61")
 PAYLOAD_MAGIC = 827347016
 PAYLOAD_ALIGNMENT = 8
 PATCH_ID_BYTES_MAX = 32
@@ -101,6 +101,7 @@ class Status(IntEnum):
     BAD_COPY = -24
     UNSUPPORTED = -25
     TOO_MANY_PATCHES = -26
+    NO_DEBUG_MONITOR = -27
     CHECK_LENGTH = -32
     CHECK_OPCODE = -33
     CHECK_REGISTER = -34
@@ -406,6 +407,7 @@ STATUS_TEXT: dict[Status, str] = {
     Status.BAD_COPY: "the displaced copy is not the site's own instructions",
     Status.UNSUPPORTED: "the patch needs something this board's runtime does not have",
     Status.TOO_MANY_PATCHES: "this board remembers as many patch ids as it can; use an id it knows, or erase its store",
+    Status.NO_DEBUG_MONITOR: "the chip keeps debug events from its firmware (DEMCR): no breakpoint can be armed",
     Status.CHECK_LENGTH: "the program is empty or longer than the board allows",
     Status.CHECK_OPCODE: "the program holds an unknown instruction",
     Status.CHECK_REGISTER: "the program names a register that does not exist",
@@ -448,6 +450,7 @@ STATUS_KIND: dict[Status, str] = {
     Status.BAD_COPY: "refused",
     Status.UNSUPPORTED: "refused",
     Status.TOO_MANY_PATCHES: "refused",
+    Status.NO_DEBUG_MONITOR: "refused",
     Status.CHECK_LENGTH: "refused",
     Status.CHECK_OPCODE: "refused",
     Status.CHECK_REGISTER: "refused",

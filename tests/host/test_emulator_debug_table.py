@@ -21,6 +21,8 @@ def board_of(name, changes):
         chip = replace(chip, fpb=replace(chip.fpb, masked_match="ignored"))
     if "insecure" in changes:
         chip = replace(chip, secure_debug=False)
+    if "locked" in changes:
+        chip = replace(chip, secure_debug_locked=True)
     return replace(board, chip=chip)
 
 

@@ -195,6 +195,7 @@ def test_every_status_of_admission_is_refused_above_or_has_its_own_test():
             Status.STORE_FULL,
             Status.FLASH_FAILED,
             Status.NO_TRIGGER,
+            Status.NO_DEBUG_MONITOR,  # tests/end_to_end/test_secure_debug.py
             Status.METHOD_NOT_ALLOWED,
             Status.BUSY,
         ),

@@ -10,7 +10,7 @@ from tests.native import Frame
 from tests.runtime import containers, exchange
 from tests.runtime.containers import REDIRECTED, SITE, exit_with, install, patch, site, undo
 
-ELSEWHERE = containers.TEXT[0]
+ELSEWHERE = containers.SECOND_SITE
 ONE_REDIRECT = (BuiltRedirect("", REDIRECTED),)
 EXIT = bytes.fromhex("9500000000000000")
 LOOP = bytes.fromhex("0500ffff00000000")  # goto itself
@@ -353,7 +353,6 @@ def at(address: int, **changes: object) -> bytes:
 def undone(sites: int = 1):
     """A board with one trigger, which has had a site, and threads that may be on their way from it."""
     device = containers.device(trigger_count=sites)
-    device.flash.load(ELSEWHERE, containers.ORIGINAL)
     assert exchange.push(device, at(SITE, patch_id="a")) == Status.OK
     exchange.confirm(device, "a")
     assert exchange.push(device, undo(3, patch_id="a")) == Status.OK

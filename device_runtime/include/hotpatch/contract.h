@@ -5,7 +5,7 @@
 #define HOTPATCH_CONTRACT_H
 
 #define HP_LEVEL 1U
-#define HP_CONTRACT_ID {0x9dU, 0x2aU, 0x34U, 0x1dU}
+#define HP_CONTRACT_ID {0xcdU, 0x29U, 0x4cU, 0x61U}
 #define HP_COUNTER_COUNT 17U
 #define HP_PAYLOAD_MAGIC 0x31505048U
 #define HP_PAYLOAD_ALIGNMENT 8U
@@ -62,6 +62,7 @@ typedef enum hp_status_t {
     HP_STATUS_BAD_COPY            = -24, ///< the displaced copy is not the site's own instructions
     HP_STATUS_UNSUPPORTED         = -25, ///< the patch needs something this board's runtime does not have
     HP_STATUS_TOO_MANY_PATCHES    = -26, ///< this board remembers as many patch ids as it can; use an id it knows, or erase its store
+    HP_STATUS_NO_DEBUG_MONITOR    = -27, ///< the chip keeps debug events from its firmware (DEMCR): no breakpoint can be armed
     HP_STATUS_CHECK_LENGTH        = -32, ///< the program is empty or longer than the board allows
     HP_STATUS_CHECK_OPCODE        = -33, ///< the program holds an unknown instruction
     HP_STATUS_CHECK_REGISTER      = -34, ///< the program names a register that does not exist
@@ -105,6 +106,7 @@ typedef enum hp_status_t {
     X(bad_copy, HP_STATUS_BAD_COPY, 150U) \
     X(unsupported, HP_STATUS_UNSUPPORTED, 150U) \
     X(too_many_patches, HP_STATUS_TOO_MANY_PATCHES, 160U) \
+    X(no_debug_monitor, HP_STATUS_NO_DEBUG_MONITOR, 160U) \
     X(check_length, HP_STATUS_CHECK_LENGTH, 150U) \
     X(check_opcode, HP_STATUS_CHECK_OPCODE, 150U) \
     X(check_register, HP_STATUS_CHECK_REGISTER, 150U) \

@@ -45,7 +45,7 @@ typedef struct hp_port_t {
     uint32_t (*now_ms)(void *context);
 
     /// Whether the port can trap at `address` by `trigger`. HP_STATUS_UNSUPPORTED: never by this kind of trigger;
-    /// HP_STATUS_ILLEGAL_SITE: not there.
+    /// HP_STATUS_ILLEGAL_SITE: not there; HP_STATUS_NO_DEBUG_MONITOR: the chip keeps breakpoints from its firmware.
     HP_MUST_CHECK hp_status_t (*site_check)(void *context, hp_trigger_t trigger, uint32_t address);
 
     /// Arms trigger `index` (0 .. trigger_count-1): when the firmware reaches `address`, the port's veneer calls hp_fire

@@ -19,6 +19,12 @@
 #define REVISION_1_UPPER (2U << 30)
 #define COMPARATOR_ON    1U
 
+#if defined(__ARM_ARCH_8M_MAIN__)
+#define MONITOR_READY (DEMCR_MON_EN | DEMCR_SDME) ///< the image is secure
+#else
+#define MONITOR_READY DEMCR_MON_EN
+#endif
+
 _Static_assert(HP_BOARD_COMPARATORS <= HP_TRIGGERS_MAX, "build with a larger HP_TRIGGERS_MAX");
 
 typedef struct hash_entry_t {
@@ -96,9 +102,20 @@ void hp_sites_start(void)
         armed[index]          = NO_PC;
     }
     (void)rebuild(); // of nothing: the first multiplier will do
+#if defined(__ARM_ARCH_8M_MAIN__)
+    DEBUG_DAUTHCTRL = DAUTHCTRL_SPIDENSEL | DAUTHCTRL_INTSPIDEN;
+    hp_barrier();
+#endif
     DEBUG_DEMCR |= DEMCR_MON_EN;
     FPB_CONTROL = FPB_KEY | FPB_ENABLE;
     hp_barrier();
+}
+
+/// Whether DebugMonitor takes a match. The chip's debug authentication has the last word: SDME tells what it was, whatever
+/// DAUTHCTRL was asked for. Armed without it, each hit would be the firmware's own HardFault, or nothing at all.
+static bool monitor_is_ready(void)
+{
+    return (DEBUG_DEMCR & MONITOR_READY) == MONITOR_READY;
 }
 
 static uint32_t comparator_of(uint32_t address)
@@ -122,6 +139,9 @@ hp_status_t hp_sites_check(hp_trigger_t trigger, uint32_t address)
     if (trigger != HP_TRIGGER_BREAKPOINT) {
         return HP_STATUS_UNSUPPORTED;
     }
+    if (!monitor_is_ready()) {
+        return HP_STATUS_NO_DEBUG_MONITOR;
+    }
     return may_trap(address) ? HP_STATUS_OK : HP_STATUS_ILLEGAL_SITE;
 }
 
@@ -129,6 +149,9 @@ hp_status_t hp_sites_arm(uint32_t index, uint32_t address, uint32_t resume)
 {
     if (index >= HP_BOARD_COMPARATORS || !may_trap(address)) {
         return HP_STATUS_ILLEGAL_SITE;
+    }
+    if (!monitor_is_ready()) {
+        return HP_STATUS_NO_DEBUG_MONITOR;
     }
     if (armed[index] != NO_PC && armed[index] != address) {
         hp_sites_disarm(index);

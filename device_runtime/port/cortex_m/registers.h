@@ -21,21 +21,25 @@
 #define SCB_HFSR              HP_REGISTER(0xE000ED2CU)
 #define SCB_CPACR             HP_REGISTER(0xE000ED88U)
 #define DEBUG_DEMCR           HP_REGISTER(0xE000EDFCU)
+#define DEBUG_DAUTHCTRL       HP_REGISTER(0xE000EE04U)
 #define FPB_CONTROL           HP_REGISTER(0xE0002000U)
 #define FPB_COMPARATOR(n)     HP_REGISTER(0xE0002008U + 4U * (n))
 
 #define SYSTICK_RUN 7U ///< counter on, interrupt on, processor clock
 #define CFSR_STACKING_FAILED                                                                                 \
     0x103030U ///< MSTKERR, MLSPERR, STKERR, LSPERR, STKOF: the stacked frame cannot be trusted
-#define HFSR_DEBUGEVT  (1U << 31)
-#define HFSR_FORCED    (1U << 30)
-#define DEMCR_MON_EN   (1U << 16)
-#define CPACR_FPU      (0xFU << 20)
-#define CONTROL_SPSEL  (1U << 1) ///< threads use the process stack
-#define FPB_KEY        2U        ///< must be set, or a write of FP_CTRL is ignored
-#define FPB_ENABLE     1U
-#define XPSR_IT_ICI    0x0600FC00U ///< IF-THEN and load/store-multiple progress
-#define XPSR_EXCEPTION 0x1FFU
+#define HFSR_DEBUGEVT       (1U << 31)
+#define HFSR_FORCED         (1U << 30)
+#define DEMCR_MON_EN        (1U << 16)
+#define DEMCR_SDME          (1U << 20) ///< ARMv8-M: DebugMonitor is secure state's; read only
+#define DAUTHCTRL_SPIDENSEL 1U         ///< secure debug as INTSPIDEN says, not as the chip's signal says
+#define DAUTHCTRL_INTSPIDEN 2U
+#define CPACR_FPU           (0xFU << 20)
+#define CONTROL_SPSEL       (1U << 1) ///< threads use the process stack
+#define FPB_KEY             2U        ///< must be set, or a write of FP_CTRL is ignored
+#define FPB_ENABLE          1U
+#define XPSR_IT_ICI         0x0600FC00U ///< IF-THEN and load/store-multiple progress
+#define XPSR_EXCEPTION      0x1FFU
 
 /// What the core stacks when it takes an exception.
 typedef struct hp_exception_frame_t {

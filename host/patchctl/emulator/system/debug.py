@@ -39,8 +39,10 @@ class Debug(Stateful):
         kick: Callable[[], None],
         pc: Callable[[], int],
         secure: bool | None,
+        locked: bool = False,
     ) -> None:
         self.secure = secure  # SPIDEN; None: a core without secure state
+        self.locked = locked  # DAUTHCTRL takes no writes
         self.debugger = False
         self.clock = clock
         self.exceptions = exceptions
@@ -76,7 +78,7 @@ class Debug(Stateful):
         """DHCSR, DEMCR, DWT_CTRL, DWT_CYCCNT; on an M33 also DAUTHCTRL."""
 
         def set_dauthctrl(value: int) -> None:
-            self.dauthctrl = value & 0xF
+            self.dauthctrl = 0 if self.locked else value & 0xF
 
         rows = (
             {}

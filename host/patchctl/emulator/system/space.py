@@ -29,7 +29,8 @@ class SystemSpace:
         pc = core.cpu.pc
         self.scb = Scb(core, kick, chip.core)
         self.systick = SysTick(core.clock, core.exceptions, kick)
-        self.debug = Debug(core.clock, core.exceptions, kick, pc, chip.secure_debug if core.v8m else None)
+        secure = chip.secure_debug if core.v8m else None
+        self.debug = Debug(core.clock, core.exceptions, kick, pc, secure, chip.secure_debug_locked)
         self.fpb = FlashPatch(chip.fpb, kick, pc) if chip.fpb else None
         table = nvic_registers(core.exceptions, kick, core.v7m)
         table |= self.scb.registers() | self.systick.registers()
