@@ -77,7 +77,9 @@ def test_a_processor_fault_inside_the_program_ends_in_the_safe_verdict(target):
 
     assert call(target, str(OUTSIDE)) == ("not a module\n", "")
 
+    core = target.machine.core
     assert len(target.machine.faults) == 1
+    assert (core.cfsr, core.hfsr) == (0, 0)  # the next fault's handler reads its own cause
     with target.management() as device:
         patch = device.patch("import_all")
         assert (patch.hits, patch.safe_verdicts, patch.last_fault) == (1, 1, Fault.CORE)

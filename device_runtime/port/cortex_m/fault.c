@@ -1,17 +1,14 @@
-/// Stop 11 of 12. Faults and debug events that DebugMonitor's fast path did not settle.
+/// Stop 11 of 12. Faults of ARMv7-M and ARMv8-M main line, and debug events that DebugMonitor's fast path did not settle.
 ///
 /// Comes in: the stacked frame of a fault. Goes out: true with the frame edited, if a site was hit while DebugMonitor was
-/// masked or if a program faulted; false if the fault is the firmware's own. Next: core/trigger.c
+/// masked or if a program faulted; false if the fault is the firmware's own. Without comparators there are no debug events of
+/// ours. Next: core/trigger.c
 #include "board_config.h"
 #include "fpb.h"
 #include "layout.h"
 #include "registers.h"
 #include "runtime_instance.h"
 
-#define BKPT_MASK   0xFF00U
-#define BKPT_OPCODE 0xBE00U
-
-bool hp_other_debug_event(hp_exception_frame_t *stacked);
 bool hp_hard_fault_taken(hp_exception_frame_t *stacked);
 bool hp_fault_taken(hp_exception_frame_t *stacked);
 
@@ -21,15 +18,6 @@ static void go_on_at(hp_exception_frame_t *stacked, uint32_t address)
 {
     stacked->pc = address & ~1U;
     stacked->xpsr &= ~XPSR_IT_ICI;
-}
-
-/// A debug event at no armed site. The firmware's own BKPT is a fault, as it is without this runtime; anything else, a
-/// comparator switched off meanwhile for one, simply goes on.
-bool hp_other_debug_event(hp_exception_frame_t *stacked)
-{
-    hp_count(&hp_runtime, HP_COUNTER_FOREIGN_BREAKPOINTS);
-    uint16_t instruction = *(const uint16_t *)stacked->pc;
-    return (instruction & BKPT_MASK) != BKPT_OPCODE;
 }
 
 /// A program's fault ends in its site's safe verdict: the core stacked it below the record's frame, so hp_fault_exit
@@ -52,6 +40,22 @@ bool hp_fault_taken(hp_exception_frame_t *stacked)
     return true;
 }
 
+#if HP_BOARD_FPB_VERSION != 0U
+
+#define BKPT_MASK   0xFF00U
+#define BKPT_OPCODE 0xBE00U
+
+bool hp_other_debug_event(hp_exception_frame_t *stacked);
+
+/// A debug event at no armed site. The firmware's own BKPT is a fault, as it is without this runtime; anything else, a
+/// comparator switched off meanwhile for one, simply goes on.
+bool hp_other_debug_event(hp_exception_frame_t *stacked)
+{
+    hp_count(&hp_runtime, HP_COUNTER_FOREIGN_BREAKPOINTS);
+    uint16_t instruction = *(const uint16_t *)stacked->pc;
+    return (instruction & BKPT_MASK) != BKPT_OPCODE;
+}
+
 /// A breakpoint that found DebugMonitor masked escalates to HardFault (ARMv7-M ARM C1.6) and goes the same way.
 bool hp_hard_fault_taken(hp_exception_frame_t *stacked)
 {
@@ -67,3 +71,12 @@ bool hp_hard_fault_taken(hp_exception_frame_t *stacked)
     go_on_at(stacked, veneer);
     return true;
 }
+
+#else
+
+bool hp_hard_fault_taken(hp_exception_frame_t *stacked)
+{
+    return hp_fault_taken(stacked);
+}
+
+#endif

@@ -88,9 +88,11 @@ __attribute__((section(".vectors"), used)) const vector_t hp_vectors[EXCEPTIONS 
     [2 ... 14] = {.handler = unexpected_exception},
     [2]        = {.handler = nonmaskable},
     [3]        = {.handler = hp_hard_fault},
-#if HP_BOARD_FPB_VERSION != 0U
+#if !defined(__ARM_ARCH_6M__)
     [4 ... 6] = {.handler = hp_other_fault},
-    [12]      = {.handler = hp_debug_monitor},
+#endif
+#if HP_BOARD_FPB_VERSION != 0U
+    [12] = {.handler = hp_debug_monitor},
 #endif
     [11]                                           = {.handler = SVC_Handler},
     [14]                                           = {.handler = PendSV_Handler},

@@ -1,8 +1,10 @@
-/// Stop 11 of 12. On ARMv6-M: from a fixed site to the core and back, and the entries of exceptions that need the stacked frame.
+/// Stop 11 of 12. From a fixed site to the core and back, and the entries of exceptions that need the stacked frame.
+///
+/// In ARMv6-M's instructions, which every Cortex-M has: for chips without comparators.
 ///
 /// Comes in: a fixed site's stub with the trigger's index plus one in r12 and r0-r3, r12's room and the pc to go on at on
-/// the stack. Goes out: a call of hp_fire, then the firmware as the frame says. There is no DebugMonitor and one fault,
-/// HardFault, which a program's fault comes back from. The frame is that of veneer.S. Next: core/trigger.c
+/// the stack. Goes out: a call of hp_fire, then the firmware as the frame says. There is no DebugMonitor. A
+/// program's fault comes back from HardFault, and where the core has them from the other three. The frame is that of veneer.S. Next: core/trigger.c
 #include "board_config.h"
 
         .syntax unified
@@ -32,8 +34,17 @@
         .balign 4
         function hp_hard_fault
         stacked_frame
-        push    {r4, lr}
-        bl      hp_hard_fault_taken     @ true: the frame has been edited, the firmware goes on
+        ldr     r1, =hp_hard_fault_taken
+        b       ask
+
+#if !defined(__ARM_ARCH_6M__)
+        .balign 4
+        function hp_other_fault         @ MemManage, BusFault, UsageFault
+        stacked_frame
+        ldr     r1, =hp_fault_taken
+#endif
+ask:    push    {r4, lr}
+        blx     r1                      @ true: the frame has been edited, the firmware goes on
         cmp     r0, #0
         beq     3f
         pop     {r4, pc}
