@@ -98,7 +98,7 @@ void firmware_fault(void)
 
 int main(void)
 {
-    static const hp_image_t image = {.interrupt_key = no_interrupt_key};
+    static const hp_image_t image = {.interrupt_key = no_interrupt_key, .one_thread = true};
     static char line[LINE_BYTES];
     schedule_drive(drive);
     hp_system_start(&image);
