@@ -7,18 +7,41 @@ Next: tests/host/test_reference.py
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchctl.contract import Op
+from patchctl.contract import Op, Status
 from patchctl.isa import COMPARE_EXCHANGE, EXCHANGE, FETCH, SOURCE_SUB_PROGRAM, Instruction, encode
+from patchctl.structure import Limits
 
 FOLDER = Path(__file__).parents[2] / "shared/data/conformance"
+FILES = sorted((FOLDER / "tests").glob("*.data"))
+NEGATIVE_FILES = sorted((FOLDER / "negative").glob("*.data"))
+FILE_COUNT, NEGATIVE_COUNT = 214, 33
 
 _ALU = ("add", "sub", "mul", "div", "or", "and", "lsh", "rsh", "mod", "xor", "mov", "arsh", "sdiv", "smod")
 _JUMPS = ("jeq", "jne", "jgt", "jge", "jlt", "jle", "jset", "jsgt", "jsge", "jslt", "jsle")
 _ATOMIC = {"add": 0x00, "or": 0x40, "and": 0x50, "xor": 0xA0, "xchg": EXCHANGE, "cmpxchg": COMPARE_EXCHANGE}
 _SWAPS = {"le": Op.TO_LE, "be": Op.TO_BE, "swap": Op.BSWAP, "bswap": Op.BSWAP}
+
+
+# What each file of negative/ is about: words of its assembler's refusal, or the structural check's status.
+NOT_ASSEMBLED = {
+    "invalid_label": "NOT_A_LABEL",
+    "invalid_lock2": "no atomic operation",
+    "invalid_offset": "no memory operand",
+    "invalid_operand_count": "index out of range",
+    "invalid_register": "no register",
+}
+REFUSED = {
+    "empty": Status.CHECK_LENGTH,
+    "empty_instructions": Status.CHECK_LENGTH,
+    "invalid_unknown_directive": Status.CHECK_LENGTH,
+    "unused-mov64_reg-offset": Status.CHECK_IMMEDIATE,  # the offset is used, but no width is 1 bit
+}
+UNUSED_FIELDS = 23  # the other files named unused-*: each has one field set that its instruction does not use
+NOT_NEGATIVE = {"incorrect_return_value_high_bits"}  # a good program, a wrong result: it tests the runner
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +83,23 @@ def load(path: Path) -> Case:
     result = parts.get("result")
     memory = bytes.fromhex(" ".join(parts.get("mem", [])))
     return Case(path.stem, code, memory, int(result[0], 0) % 2**64 if result else None)
+
+
+def wrongly_judged(paths: Sequence[Path], check: Callable[[bytes, Limits], tuple[Status, int]]) -> list[str]:
+    """The files of negative/ that are not refused as what they are, at their first instruction."""
+    wrong, unused = [], 0
+    for path in paths:
+        try:
+            case = load(path)
+        except (ValueError, KeyError, IndexError) as refusal:
+            wrong += [] if NOT_ASSEMBLED.get(path.stem, "?") in str(refusal) else [path.stem]
+            continue
+        by_name = REFUSED.get(case.name, Status.CHECK_UNUSED_FIELD)
+        expected = Status.OK if case.name in NOT_NEGATIVE else by_name
+        unused += expected is Status.CHECK_UNUSED_FIELD
+        answer = check(case.code, Limits(4096, 8, frozenset({1})))
+        wrong += [] if answer == (expected, 0) else [f"{case.name}: {answer}"]
+    return wrong + ([] if unused == UNUSED_FIELDS else [f"{unused} files about unused fields"])
 
 
 def assemble(rows: list[str]) -> list[Instruction]:

@@ -12,8 +12,9 @@ import subprocess
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
-from patchctl.contract import Fault
+from patchctl.contract import Fault, Status
 from patchctl.reference import Outcome, Region, Space
+from patchctl.structure import Limits
 from unicorn import (
     UC_ARCH_ARM,
     UC_HOOK_MEM_READ,
@@ -48,7 +49,7 @@ _LIMIT = 50_000_000
 _IT_STATE = 0x0600FC00  # of CPSR, as Unicorn shows it
 Run = tuple[bytes, Space]  # a program, and what it runs on
 _VM_AFTER = "<11Q5I"  # registers, program, space, pc, fuel, depth
-_REGISTERS = (arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R1, arm_const.UC_ARM_REG_R2)
+_REGISTERS = tuple(getattr(arm_const, f"UC_ARM_REG_R{number}") for number in range(4))
 
 
 class Endless(Exception):
@@ -65,12 +66,31 @@ class ThumbEngine:
             image = ELFFile(stream)
             symbols = image.get_section_by_name(".symtab")
             self._start = symbols.get_symbol_by_name("hp_vm_run")[0]["st_value"]
+            self._check = symbols.get_symbol_by_name("hp_check_program")[0]["st_value"]
             self._helper = symbols.get_symbol_by_name("harness_helper")[0]["st_value"]
             self._segments = [(s["p_paddr"], s.data()) for s in image.iter_segments("PT_LOAD")]
         self.bad_accesses: list[tuple[int, int, int]] = []
         self.stack_bytes = 0  # deepest use of the C stack so far
         self.it_places = 0  # instructions of the IT block where the last run_interrupted() stopped
         self._uc = self._machine()
+
+    def check(self, code: bytes, limits: Limits) -> tuple[Status, int]:
+        """hp_check_program on a copy at an odd address: it must not care."""
+        uc = self._uc
+        mask = sum(1 << number for number in limits.helpers)
+        uc.mem_write(_CODE + 1, code)
+        uc.mem_write(_SPACE, struct.pack("<3I", limits.instruction_count_max, limits.data_bytes, mask))
+        arguments = (_CODE + 1, len(code), _SPACE, _RANGES)
+        for register, value in zip(_REGISTERS, arguments, strict=True):
+            uc.reg_write(register, value)
+        uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
+        uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_END)
+        uc.emu_start(self._check | 1, _RETURN, count=_LIMIT)
+        where = int.from_bytes(uc.mem_read(_RANGES, 4), "little")
+        status = int.from_bytes(
+            uc.reg_read(arm_const.UC_ARM_REG_R0).to_bytes(4, "little"), "little", signed=True
+        )
+        return Status(status), where
 
     def run(
         self,
@@ -143,7 +163,7 @@ class ThumbEngine:
         program = (_CODE + at, len(code), fuel, frame_bytes, mask, self._helper)
         uc.mem_write(_PROGRAM + at, struct.pack("<6I", *program))
         uc.mem_write(_SPACE + at, _packed_space(uc, space, _RANGES + at))
-        for register, value in zip(_REGISTERS, (_VM, _PROGRAM, _SPACE), strict=True):
+        for register, value in zip(_REGISTERS, (_VM, _PROGRAM, _SPACE), strict=False):
             uc.reg_write(register, value + at)
         uc.reg_write(arm_const.UC_ARM_REG_LR, _RETURN | 1)
 

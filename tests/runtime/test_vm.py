@@ -15,7 +15,6 @@ from tests.engine import INCLUDES, ROOT, SOURCES, WARNINGS, build
 from tests.isa_vectors import CONTEXT, STACK, Vector, vectors
 
 RUNNABLE = [vector for vector in vectors() if vector.status == 0]
-SUITE_FILES = sorted((suite.FOLDER / "tests").glob("*.data"))
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +48,10 @@ def test_vectors_cover_every_opcode_and_every_fault_of_the_engine():
     assert faults == {Fault.NONE, Fault.FUEL, Fault.MEMORY, Fault.CALL, Fault.DEPTH}
 
 
-@pytest.mark.skipif(not SUITE_FILES, reason="bpf_conformance absent: 214 files not run")
+@pytest.mark.skipif(not suite.FILES, reason="bpf_conformance absent: 214 files not run")
 def test_public_suite_passes_on_the_engine(engine):
     wrong = {}
-    for path in SUITE_FILES:
+    for path in suite.FILES:
         case = suite.load(path)
         context = Region(CONTEXT if case.memory else 0, bytearray(case.memory))
         space = Space(Region(STACK, bytearray(512)), context)
@@ -60,7 +59,7 @@ def test_public_suite_passes_on_the_engine(engine):
         if (outcome.fault, outcome.registers[0]) != (Fault.NONE, case.result):
             wrong[case.name] = (outcome.fault, hex(outcome.registers[0]))
 
-    assert len(SUITE_FILES) == 214
+    assert len(suite.FILES) == suite.FILE_COUNT
     assert wrong == {}
 
 

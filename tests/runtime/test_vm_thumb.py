@@ -6,15 +6,17 @@ import pytest
 
 pytest.importorskip("unicorn", reason="emulated cores need the sim extra")
 
+from patchctl.assembly import assemble
 from patchctl.contract import Fault
+from patchctl.isa import encode
 from patchctl.reference import Region, Space, run
+from patchctl.structure import Limits
 
 from tests import bpf_conformance as suite
 from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE, vectors
 from tests.random_programs import random_program
 from tests.thumb_engine import CORES, build
 
-SUITE_FILES = sorted((suite.FOLDER / "tests").glob("*.data"))
 C_STACK_BYTES_MAX = 256
 
 
@@ -40,10 +42,10 @@ def test_vectors_give_their_results_without_a_refused_access(engine):
     assert engine.bad_accesses == []
 
 
-@pytest.mark.skipif(not SUITE_FILES, reason="bpf_conformance absent: 214 files not run")
+@pytest.mark.skipif(not suite.FILES, reason="bpf_conformance absent: 214 files not run")
 def test_public_suite_passes_on_the_core(engine):
     wrong = {}
-    for path in SUITE_FILES:
+    for path in suite.FILES:
         case = suite.load(path)
         # One byte off: a packet on a board lies where it lies.
         context = Region(CONTEXT + 1 if case.memory else 0, bytearray(case.memory))
@@ -52,8 +54,38 @@ def test_public_suite_passes_on_the_core(engine):
         if (outcome.fault, outcome.registers[0]) != (Fault.NONE, case.result):
             wrong[case.name] = (outcome.fault, hex(outcome.registers[0]))
 
+    assert len(suite.FILES) == suite.FILE_COUNT
     assert wrong == {}
     assert engine.bad_accesses == []
+
+
+@pytest.mark.skipif(not suite.NEGATIVE_FILES, reason="bpf_conformance absent: 33 negative files not run")
+def test_public_negative_files_are_refused_on_the_core_as_what_their_names_say(engine):
+    assert len(suite.NEGATIVE_FILES) == suite.NEGATIVE_COUNT
+
+    assert suite.wrongly_judged(suite.NEGATIVE_FILES, engine.check) == []
+
+
+def test_vectors_get_their_statuses_on_the_core(engine):
+    wrong = {
+        vector.name: answer
+        for vector in vectors()
+        if (answer := engine.check(vector.code, Limits(4096, len(vector.data), vector.helpers)))
+        != (vector.status, vector.where)
+    }
+
+    assert wrong == {}
+    assert engine.bad_accesses == []
+
+
+def test_run_without_a_region_of_8_bytes_ends_at_once_and_with_one_it_runs(engine):
+    code = encode(assemble("r0 = 3\nexit"))
+
+    without = engine.run(code, Space(Region(STACK, bytearray(0)), Region(CONTEXT, bytearray(7))), fuel=9)
+    with_one = engine.run(code, Space(Region(STACK, bytearray(0)), Region(CONTEXT, bytearray(8))), fuel=9)
+
+    assert without.fault is Fault.RECORD
+    assert (with_one.fault, with_one.registers[0]) == (Fault.NONE, 3)
 
 
 def test_random_programs_agree_with_the_reference(engine):
