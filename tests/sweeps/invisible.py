@@ -139,20 +139,15 @@ def compare(
     if hit is None:
         return
     tally.differences += [f"{where}: {text}" for text in judge(plain, site, hit)]
-    if bool(hit.escalated) != facts.escalates:
+    if hit.escalated != (hit.hits if facts.escalates else 0):
         tally.differences.append(f"{where}: {hit.escalated} of {hit.hits} hits by way of HardFault")
     _count(tally, case, hit)
     if choice.injections and facts.injected:
         chance = random.Random(where)
         injection = (chance.randrange(hit.way + 2), chance.choice(facts.injected))
         hit = attempt(bench, function, site, case, injection, tally)
-        if hit is None:
-            return
-        text = judge(plain, site, hit) + ["the interrupt did not arrive"] * (hit.injected != 1)
-        tally.differences += [f"{where}, interrupt {injection}: {line}" for line in text]
-        tally.injected += 1
-        tally.nested += hit.hits > 1
-        _count(tally, case, hit)
+        if hit is not None:
+            _judge_injected(plain, site, case, hit, f"{where}, interrupt {injection}", tally)
 
 
 def attempt(
@@ -166,19 +161,29 @@ def attempt(
         return None
 
 
-def every_moment(bench: Bench, function: str, site: int, case: Case, step: int = 1, first: int = 0) -> Tally:
-    """An interrupt behind each `step`th instruction of the way from the trap to the displaced one."""
+def every_moment(name: str, step: int = 1, first: int = 0) -> Tally:
+    """An interrupt behind each `step`th instruction from a trap to the displaced one, on board `name`."""
+    target = patched(name)
+    bench = make_bench(target, builds(target.core)[0], "assembly")
+    function = next(iter(bench.code.functions))
+    site = sites_of(bench, function)[0][-1]
+    case = reaching(bench, function, site, "thread", 0)
+    assert case is not None
     plain, tally = bench.plain(function, case), Tally({function}, 1)
-    way = bench.run(function, site, case).way
-    for moment in range(first, way + 2, step):
+    for moment in range(first, bench.run(function, site, case).way + 2, step):
+        where = f"{function}, {site:#x}, {case}, interrupt behind {moment}"
         hit = attempt(bench, function, site, case, (moment, 0x40), tally)
         if hit is not None:
-            text = judge(plain, site, hit) + ["the interrupt did not arrive"] * (hit.injected != 1)
-            tally.differences += [f"{function}, {site:#x}, {case}, behind {moment}: {line}" for line in text]
-            tally.injected += 1
-            tally.nested += hit.hits > 1
-            _count(tally, case, hit)
+            _judge_injected(plain, site, case, hit, where, tally)
     return tally
+
+
+def _judge_injected(plain: Plain, site: int, case: Case, hit: Hit, where: str, tally: Tally) -> None:
+    found = judge(plain, site, hit) + ["the interrupt did not arrive"] * (hit.injected != 1)
+    tally.differences += [f"{where}: {text}" for text in found]
+    tally.injected += 1
+    tally.nested += hit.hits > 1
+    _count(tally, case, hit)
 
 
 def _count(tally: Tally, case: Case, hit: Hit) -> None:

@@ -8,16 +8,12 @@ from tests.sweeps.invisible import (
     REFUSED_WITH_FP,
     Choice,
     every_moment,
-    make_bench,
-    reaching,
-    sites_of,
     sweep,
 )
 from tests.sweeps.invisible_boards import M3, patched
-from tests.sweeps.invisible_code import Build, builds
+from tests.sweeps.invisible_code import Build
 from tests.sweeps.invisible_mutants import (
     FIXED_MUTANTS,
-    FUNCTION,
     HARMLESS,
     MUTANTS,
     differences_with,
@@ -69,12 +65,7 @@ def test_a_pass_at_a_fixed_site_is_invisible(name):
 
 @on(BOARDS)
 def test_a_pass_is_invisible_with_an_interrupt_at_any_moment(name):
-    target = patched(name)
-    bench = make_bench(target, builds(target.core)[0], "assembly")
-    site = sites_of(bench, FUNCTION)[0][-1]
-    case = reaching(bench, FUNCTION, site, "thread", 0)
-
-    tally = every_moment(bench, FUNCTION, site, case, step=6, first=BOARDS.index(name))
+    tally = every_moment(name, step=6, first=BOARDS.index(name))
 
     assert tally.differences == []
     assert tally.nested == tally.injected > 30

@@ -34,7 +34,7 @@ def sweep_pass(options: argparse.Namespace) -> int:
 
 
 def _sweep(board: str, options: argparse.Namespace) -> list[str]:
-    from tests.sweeps.invisible import Choice, sweep  # slow: they build the images
+    from tests.sweeps.invisible import Choice, every_moment, sweep  # slow: they build the images
     from tests.sweeps.invisible_mutants import unnoticed
 
     print(f"{board}, seed {options.seed}: {options.runs} cases a site and context", flush=True)
@@ -47,13 +47,21 @@ def _sweep(board: str, options: argparse.Namespace) -> list[str]:
             print(f"  {tally.runs.total()} runs, {len(tally.differences)} differences", flush=True)
 
     tally = sweep(board, Choice(options.every, options.seed, options.runs), told=told)
+    moments = every_moment(board)
     planted, missed = unnoticed(board)
-    wrong = [*tally.differences, *(f"not reached: {text}" for text in tally.unreached)]
+    wrong = [*tally.differences, *moments.differences, *(f"not reached: {text}" for text in tally.unreached)]
+    wrong += ["nothing ran"] * (not tally.runs)
     wrong += [f"planted and not noticed: {name}" for name in missed]
     for line in report(tally):
         print(f"  {line}")
+    print(
+        f"  interrupts behind each instruction of one hit: {moments.injected}, that hit too: {moments.nested}"
+    )
     print(f"  planted faults noticed: {planted - len(missed)} of {planted}")
-    print(f"  differences: {len(tally.differences)}, {time.monotonic() - started:.0f} s", flush=True)
+    print(
+        f"  differences: {len(tally.differences + moments.differences)}, {time.monotonic() - started:.0f} s",
+        flush=True,
+    )
     for text in wrong[:_SHOWN]:
         print(f"{board}: {text}", file=sys.stderr)
     return wrong
