@@ -25,7 +25,7 @@ ENGINE = ("vm", "check", "helpers")
 BUDGET_CORE = "cortex-m4"
 ENGINE_BYTES_MAX = 7 * 1024
 TRUST_PATH = (
-    *("admit", "cbor", "check", "crypto", "helpers", "monocypher"),
+    *("admit", "blocks", "cbor", "check", "crypto", "helpers", "monocypher"),
     *("payload", "sha256", "sha512", "store", "suit", "vm"),
 )
 TRUST_PATH_BYTES_TARGET = 24 * 1024

@@ -4,18 +4,8 @@
 
 #include <string.h>
 
+#include "core/blocks.h"
 #include "core/bytes.h"
-
-static const uint32_t round_constants[64] = {
-    0x428a2f98U, 0x71374491U, 0xb5c0fbcfU, 0xe9b5dba5U, 0x3956c25bU, 0x59f111f1U, 0x923f82a4U, 0xab1c5ed5U,
-    0xd807aa98U, 0x12835b01U, 0x243185beU, 0x550c7dc3U, 0x72be5d74U, 0x80deb1feU, 0x9bdc06a7U, 0xc19bf174U,
-    0xe49b69c1U, 0xefbe4786U, 0x0fc19dc6U, 0x240ca1ccU, 0x2de92c6fU, 0x4a7484aaU, 0x5cb0a9dcU, 0x76f988daU,
-    0x983e5152U, 0xa831c66dU, 0xb00327c8U, 0xbf597fc7U, 0xc6e00bf3U, 0xd5a79147U, 0x06ca6351U, 0x14292967U,
-    0x27b70a85U, 0x2e1b2138U, 0x4d2c6dfcU, 0x53380d13U, 0x650a7354U, 0x766a0abbU, 0x81c2c92eU, 0x92722c85U,
-    0xa2bfe8a1U, 0xa81a664bU, 0xc24b8b70U, 0xc76c51a3U, 0xd192e819U, 0xd6990624U, 0xf40e3585U, 0x106aa070U,
-    0x19a4c116U, 0x1e376c08U, 0x2748774cU, 0x34b0bcb5U, 0x391c0cb3U, 0x4ed8aa4aU, 0x5b9cca4fU, 0x682e6ff3U,
-    0x748f82eeU, 0x78a5636fU, 0x84c87814U, 0x8cc70208U, 0x90befffaU, 0xa4506cebU, 0xbef9a3f7U, 0xc67178f2U,
-};
 
 static uint32_t rotate(uint32_t value, unsigned count)
 {
@@ -23,8 +13,9 @@ static uint32_t rotate(uint32_t value, unsigned count)
 }
 
 /// One block; the message schedule is kept as a ring of sixteen words to save stack.
-static void compress(uint32_t state[8], const uint8_t *block)
+static void compress(void *of_hash, const uint8_t *block)
 {
+    uint32_t *state = of_hash;
     uint32_t ring[16];
     uint32_t work[8];
 
@@ -42,7 +33,8 @@ static void compress(uint32_t state[8], const uint8_t *block)
         const uint32_t e   = work[4];
         const uint32_t a   = work[0];
         const uint32_t one = work[7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                             ((e & work[5]) ^ (~e & work[6])) + round_constants[round] + *word;
+                             ((e & work[5]) ^ (~e & work[6])) + (uint32_t)(hp_cube_roots[round] >> 32) +
+                             *word;
         const uint32_t two = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
                              ((a & work[1]) ^ (a & work[2]) ^ (work[1] & work[2]));
         memmove(work + 1, work, 7U * sizeof work[0]);
@@ -54,43 +46,31 @@ static void compress(uint32_t state[8], const uint8_t *block)
     }
 }
 
+static hp_blocks_t blocks_of(hp_sha256_t *self)
+{
+    return (hp_blocks_t){compress, self->state, self->block, HP_SHA256_BLOCK, &self->total_bytes};
+}
+
 void hp_sha256_begin(hp_sha256_t *self)
 {
-    static const uint32_t start[8] = {0x6a09e667U, 0xbb67ae85U, 0x3c6ef372U, 0xa54ff53aU,
-                                      0x510e527fU, 0x9b05688cU, 0x1f83d9abU, 0x5be0cd19U};
-
-    memcpy(self->state, start, sizeof start);
+    for (unsigned index = 0; index < 8U; index++) {
+        self->state[index] = (uint32_t)(hp_square_roots[index] >> 32);
+    }
     self->total_bytes = 0;
 }
 
 void hp_sha256_add(hp_sha256_t *self, const void *data, size_t size)
 {
-    const uint8_t *cursor = data;
+    const hp_blocks_t blocks = blocks_of(self);
 
-    while (size > 0U) {
-        const size_t used = (size_t)(self->total_bytes % HP_SHA256_BLOCK);
-        const size_t room = HP_SHA256_BLOCK - used;
-        const size_t take = size < room ? size : room;
-        memcpy(self->block + used, cursor, take);
-        self->total_bytes += take;
-        cursor += take;
-        size -= take;
-        if (take == room) {
-            compress(self->state, self->block);
-        }
-    }
+    hp_blocks_add(&blocks, data, size);
 }
 
 void hp_sha256_end(hp_sha256_t *self, uint8_t digest[HP_SHA256_BYTES])
 {
-    static const uint8_t padding[HP_SHA256_BLOCK] = {0x80};
-    const uint64_t bits                           = self->total_bytes * 8U;
-    const size_t used                             = (size_t)(self->total_bytes % HP_SHA256_BLOCK);
-    uint8_t length[8];
+    const hp_blocks_t blocks = blocks_of(self);
 
-    hp_sha256_add(self, padding, used < 56U ? 56U - used : 120U - used);
-    hp_store_u64_big(length, bits);
-    hp_sha256_add(self, length, sizeof length);
+    hp_blocks_end(&blocks);
     for (unsigned index = 0; index < 8U; index++) {
         hp_store_u32_big(digest + 4U * index, self->state[index]);
     }

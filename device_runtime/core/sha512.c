@@ -3,26 +3,8 @@
 
 #include <string.h>
 
+#include "core/blocks.h"
 #include "core/bytes.h"
-
-static const uint64_t round_constants[80] = {
-    0x428a2f98d728ae22U, 0x7137449123ef65cdU, 0xb5c0fbcfec4d3b2fU, 0xe9b5dba58189dbbcU, 0x3956c25bf348b538U,
-    0x59f111f1b605d019U, 0x923f82a4af194f9bU, 0xab1c5ed5da6d8118U, 0xd807aa98a3030242U, 0x12835b0145706fbeU,
-    0x243185be4ee4b28cU, 0x550c7dc3d5ffb4e2U, 0x72be5d74f27b896fU, 0x80deb1fe3b1696b1U, 0x9bdc06a725c71235U,
-    0xc19bf174cf692694U, 0xe49b69c19ef14ad2U, 0xefbe4786384f25e3U, 0x0fc19dc68b8cd5b5U, 0x240ca1cc77ac9c65U,
-    0x2de92c6f592b0275U, 0x4a7484aa6ea6e483U, 0x5cb0a9dcbd41fbd4U, 0x76f988da831153b5U, 0x983e5152ee66dfabU,
-    0xa831c66d2db43210U, 0xb00327c898fb213fU, 0xbf597fc7beef0ee4U, 0xc6e00bf33da88fc2U, 0xd5a79147930aa725U,
-    0x06ca6351e003826fU, 0x142929670a0e6e70U, 0x27b70a8546d22ffcU, 0x2e1b21385c26c926U, 0x4d2c6dfc5ac42aedU,
-    0x53380d139d95b3dfU, 0x650a73548baf63deU, 0x766a0abb3c77b2a8U, 0x81c2c92e47edaee6U, 0x92722c851482353bU,
-    0xa2bfe8a14cf10364U, 0xa81a664bbc423001U, 0xc24b8b70d0f89791U, 0xc76c51a30654be30U, 0xd192e819d6ef5218U,
-    0xd69906245565a910U, 0xf40e35855771202aU, 0x106aa07032bbd1b8U, 0x19a4c116b8d2d0c8U, 0x1e376c085141ab53U,
-    0x2748774cdf8eeb99U, 0x34b0bcb5e19b48a8U, 0x391c0cb3c5c95a63U, 0x4ed8aa4ae3418acbU, 0x5b9cca4f7763e373U,
-    0x682e6ff3d6b2b8a3U, 0x748f82ee5defb2fcU, 0x78a5636f43172f60U, 0x84c87814a1f0ab72U, 0x8cc702081a6439ecU,
-    0x90befffa23631e28U, 0xa4506cebde82bde9U, 0xbef9a3f7b2c67915U, 0xc67178f2e372532bU, 0xca273eceea26619cU,
-    0xd186b8c721c0c207U, 0xeada7dd6cde0eb1eU, 0xf57d4f7fee6ed178U, 0x06f067aa72176fbaU, 0x0a637dc5a2c898a6U,
-    0x113f9804bef90daeU, 0x1b710b35131c471bU, 0x28db77f523047d84U, 0x32caab7b40c72493U, 0x3c9ebe0a15c9bebcU,
-    0x431d67c49c100d4cU, 0x4cc5d4becb3e42b6U, 0x597f299cfc657e2aU, 0x5fcb6fab3ad6faecU, 0x6c44198c4a475817U,
-};
 
 static uint64_t rotate(uint64_t value, unsigned count)
 {
@@ -30,8 +12,9 @@ static uint64_t rotate(uint64_t value, unsigned count)
 }
 
 /// One block; the message schedule is kept as a ring of sixteen words to save stack.
-static void compress(uint64_t state[8], const uint8_t *block)
+static void compress(void *of_hash, const uint8_t *block)
 {
+    uint64_t *state = of_hash;
     uint64_t ring[16];
     uint64_t work[8];
 
@@ -49,7 +32,7 @@ static void compress(uint64_t state[8], const uint8_t *block)
         const uint64_t e   = work[4];
         const uint64_t a   = work[0];
         const uint64_t one = work[7] + (rotate(e, 14) ^ rotate(e, 18) ^ rotate(e, 41)) +
-                             ((e & work[5]) ^ (~e & work[6])) + round_constants[round] + *word;
+                             ((e & work[5]) ^ (~e & work[6])) + hp_cube_roots[round] + *word;
         const uint64_t two = (rotate(a, 28) ^ rotate(a, 34) ^ rotate(a, 39)) +
                              ((a & work[1]) ^ (a & work[2]) ^ (work[1] & work[2]));
         memmove(work + 1, work, 7U * sizeof work[0]);
@@ -61,45 +44,29 @@ static void compress(uint64_t state[8], const uint8_t *block)
     }
 }
 
+static hp_blocks_t blocks_of(hp_sha512_t *self)
+{
+    return (hp_blocks_t){compress, self->state, self->block, HP_SHA512_BLOCK, &self->total_bytes};
+}
+
 void hp_sha512_begin(hp_sha512_t *self)
 {
-    static const uint64_t start[8] = {
-        0x6a09e667f3bcc908U, 0xbb67ae8584caa73bU, 0x3c6ef372fe94f82bU, 0xa54ff53a5f1d36f1U,
-        0x510e527fade682d1U, 0x9b05688c2b3e6c1fU, 0x1f83d9abfb41bd6bU, 0x5be0cd19137e2179U,
-    };
-
-    memcpy(self->state, start, sizeof start);
+    memcpy(self->state, hp_square_roots, sizeof self->state);
     self->total_bytes = 0;
 }
 
 void hp_sha512_add(hp_sha512_t *self, const void *data, size_t size)
 {
-    const uint8_t *cursor = data;
+    const hp_blocks_t blocks = blocks_of(self);
 
-    while (size > 0U) {
-        const size_t used = (size_t)(self->total_bytes % HP_SHA512_BLOCK);
-        const size_t room = HP_SHA512_BLOCK - used;
-        const size_t take = size < room ? size : room;
-        memcpy(self->block + used, cursor, take);
-        self->total_bytes += take;
-        cursor += take;
-        size -= take;
-        if (take == room) {
-            compress(self->state, self->block);
-        }
-    }
+    hp_blocks_add(&blocks, data, size);
 }
 
 void hp_sha512_end(hp_sha512_t *self, uint8_t digest[HP_SHA512_BYTES])
 {
-    static const uint8_t padding[HP_SHA512_BLOCK] = {0x80};
-    const uint64_t bits                           = self->total_bytes * 8U;
-    const size_t used                             = (size_t)(self->total_bytes % HP_SHA512_BLOCK);
-    uint8_t length[16]                            = {0};
+    const hp_blocks_t blocks = blocks_of(self);
 
-    hp_sha512_add(self, padding, used < 112U ? 112U - used : 240U - used);
-    hp_store_u64_big(length + 8, bits);
-    hp_sha512_add(self, length, sizeof length);
+    hp_blocks_end(&blocks);
     for (unsigned index = 0; index < 8U; index++) {
         hp_store_u64_big(digest + 8U * index, self->state[index]);
     }
