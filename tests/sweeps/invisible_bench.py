@@ -25,6 +25,8 @@ FIRST_INTERRUPT = 16
 IT_BITS, FLAGS, FLAGS_WITH_GE = 0x0600_FC00, 0xF800_0000, 0xF80F_0000
 FP = tuple(f"s{number}" for number in range(32))
 DATA, OTHER_DATA, ENTRY, COPY, LIBRARY, FUNCTIONS = 0x200, 0x400, 0x800, 0x1900, 0x2000, 0x5000
+PROCESS_STACK, PROCESS_STACK_BYTES = 0x7000, 0x1000  # its top
+ROOM_KNOWN = bytes.fromhex("01207047")  # movs r0, #1; bx lr: the image says that process stacks have room
 DATA_BYTES = 0x200
 BELOW_STACK = 0x400  # cleared: what arming left there is nobody's
 INJECTED_AT = 68
@@ -106,10 +108,10 @@ class Bench:
         self.machine.restore(self.target.rest)
         ram = self.target.board.ram
         self.block = ram.address + ram.bytes // 2
-        self.stack_bottom = self.machine.symbols["hp_stack_bottom"]
-        self.process_stack = self.stack_bottom + 0x1000  # where the port knows how much room is left
+        self.process_stack = self.block + PROCESS_STACK
         self.code = self._link()
-        for address, data in {**self.code.parts, **self.flash_edits}.items():
+        room = {self.machine.symbols["hp_process_stack_limit"] & ~1: ROOM_KNOWN}
+        for address, data in {**self.code.parts, **room, **self.flash_edits}.items():
             self.machine.write_memory(address, data)
         self._prepare_registers()
         self._prepare_interrupts()
@@ -246,7 +248,7 @@ class Bench:
         top = self.machine.symbols["hp_stack_top"]
         data = self.machine.read_memory(self.block + DATA, DATA_BYTES)
         used = self.machine.read_memory(registers["msp"], top - registers["msp"])
-        inside = registers["psp"] in range(self.stack_bottom, self.process_stack)
+        inside = self.process_stack - registers["psp"] in range(PROCESS_STACK_BYTES)
         process = registers["psp"] if inside else self.process_stack
         return data + used + self.machine.read_memory(process, self.process_stack - process)
 
