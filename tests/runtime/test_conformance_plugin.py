@@ -17,6 +17,8 @@ ENGINES = (
     ("reference",),
     ("native",),
     ("board", "--core", "cortex-m0plus"),
+    ("board", "--core", "cortex-m3"),
+    ("board", "--core", "cortex-m4"),
     ("board", "--core", "cortex-m33"),
 )
 engines = pytest.mark.parametrize("engine", ENGINES, ids=" ".join)
