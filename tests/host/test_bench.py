@@ -1,5 +1,6 @@
 """The benchmark counts what it says, compares what engines compute, and stops a regression."""
 
+import json
 import struct
 import zlib
 from dataclasses import replace
@@ -10,8 +11,8 @@ pytest.importorskip("unicorn", reason="the counting core needs unicorn: pip inst
 pytest.importorskip("ziglang", reason="eBPF code needs a compiler: pip install 'patchctl[cc]'")
 
 from bench import build, engines
-from bench.baseline import load_baseline, regressions, save_baseline
-from bench.command import main
+from bench.baseline import BASELINE, load_baseline, regressions, save_baseline
+from bench.command import CHECKED, check, main, measure
 from bench.engines import Measurement, require_equal, run_engine
 from bench.published import PUBLISHED, PUBLISHED_INSTRUCTIONS, TARGET_CYCLES
 from bench.report import as_json, as_text
@@ -21,7 +22,6 @@ from patchctl.errors import InputError, InternalError
 
 WASM3 = named(load_table(), "wasm3")
 BY_NAME = {work.name: work for work in WORKLOADS}
-SMALL = ("fletcher32", "filter")
 ROW = Measurement(
     engine="interpreter",
     workload="filter",
@@ -88,7 +88,7 @@ def test_every_workload_has_an_expectation_and_a_published_figure():
     assert set(TARGET_CYCLES) <= set(BY_NAME)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", list(EXPECTED))
 def test_the_interpreter_computes_what_native_code_computes(name, folder):
     native = run_engine("native", BY_NAME[name], folder)
     ours = run_engine("interpreter", BY_NAME[name], folder)
@@ -99,11 +99,12 @@ def test_the_interpreter_computes_what_native_code_computes(name, folder):
     assert ours.measurement.cycles > ours.measurement.instructions > ours.measurement.program_instructions
 
 
-def test_wasm3_computes_what_native_code_computes(folder):
+@pytest.mark.parametrize("name", list(EXPECTED))
+def test_wasm3_computes_what_native_code_computes(name, folder):
     if not WASM3.folder.exists():
         pytest.skip("wasm3's source is not in the cache: python tools/bench fetches it")
-    native = run_engine("native", BY_NAME["filter"], folder)
-    other = run_engine("wasm3", BY_NAME["filter"], folder)
+    native = run_engine("native", BY_NAME[name], folder)
+    other = run_engine("wasm3", BY_NAME[name], folder)
 
     require_equal(other, native)
 
@@ -224,11 +225,44 @@ def test_json_holds_every_measurement():
     assert '"program_instructions": 13' in as_json("a compiler", [ROW])
 
 
-def test_counts_of_the_small_workloads_have_not_grown(capsys):
-    toolchain = build.toolchain()
-    if load_baseline(toolchain) is None:
-        pytest.skip(f"the baseline knows no {toolchain}: python tools/bench --update on a known commit")
+@pytest.fixture(scope="module")
+def toolchain():
+    found = build.toolchain()
+    if load_baseline(found) is None:
+        pytest.skip(f"the baseline knows no {found}: python tools/bench --update on a known commit")
+    return found
 
-    code = main(["--check", "--workload", "fletcher32", "--workload", "filter"])
 
-    assert code == 0, capsys.readouterr().out
+@pytest.fixture(scope="module")
+def filter_counts(toolchain):
+    return measure([BY_NAME["filter"]], CHECKED)
+
+
+def test_no_count_of_any_workload_has_grown_and_no_target_is_missed(toolchain, capsys):
+    kept = load_baseline(toolchain)
+    assert set(kept) == {f"{engine}/{name}" for engine in CHECKED for name in BY_NAME}
+    assert all(kept[f"interpreter/{name}"]["cycles"] <= most for name, most in TARGET_CYCLES.items())
+
+    code = main(["--check"])
+
+    said = capsys.readouterr().out
+    assert (code, said) == (0, f"no count grew by more than allowed, no target missed ({toolchain})\n")
+
+
+@pytest.mark.parametrize("row", ["interpreter/filter", "native/filter"])
+@pytest.mark.parametrize("count", ["instructions", "cycles"])
+def test_a_count_above_the_baselines_is_refused(row, count, filter_counts, toolchain, tmp_path, capsys):
+    kept, copy = json.loads(BASELINE.read_text()), tmp_path / "baseline.json"
+    kept[toolchain][row][count] = kept[toolchain][row][count] * 9 // 10
+    copy.write_text(json.dumps(kept))
+
+    assert (check(filter_counts), check(filter_counts, copy)) == (0, 1)
+    assert f"{row}: {count} " in capsys.readouterr().out
+
+
+def test_a_count_above_its_target_is_refused_within_the_baselines_tolerance_too(filter_counts, capsys):
+    cycles = next(m.cycles for m in filter_counts if m.engine == "interpreter")
+    most, less = {"filter": cycles}, {"filter": cycles - 1}
+
+    assert (check(filter_counts, targets=most), check(filter_counts, targets=less)) == (0, 1)
+    assert f"interpreter/filter: {cycles} cycles, target {cycles - 1}" in capsys.readouterr().out

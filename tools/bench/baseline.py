@@ -1,13 +1,14 @@
 """The committed counts, by compiler version, and what counts as a regression.
 
-Takes measurements; gives a line for each count that grew by more than the tolerance. Counts are exact, so the
-tolerance is for what is worth stopping at, not for noise. Next: command.py
+Takes measurements; gives a line for each count that grew by more than the tolerance, and for each target that
+is missed. Counts are exact, so the tolerance is for what is worth stopping at, not for noise.
+Next: command.py
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from patchctl.errors import InputError
@@ -52,3 +53,12 @@ def regressions(kept: Counts, measurements: Iterable[Measurement]) -> list[str]:
             if value * 100 > before * (100 + TOLERANCE_PERCENT):
                 found.append(f"{row}: {name} {before:,} -> {value:,} ({(value / before - 1) * 100:+.1f} %)")
     return found
+
+
+def missed_targets(targets: Mapping[str, int], measurements: Iterable[Measurement]) -> list[str]:
+    """One line for each workload on which the interpreter takes more cycles than its target."""
+    return [
+        f"{m.engine}/{m.workload}: {m.cycles:,} cycles, target {targets[m.workload]:,}"
+        for m in measurements
+        if m.engine == "interpreter" and m.cycles > targets.get(m.workload, m.cycles)
+    ]

@@ -10,14 +10,15 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from patchctl.errors import InputError, PatchctlError
 
-from bench.baseline import BASELINE, load_baseline, regressions, save_baseline
+from bench.baseline import BASELINE, load_baseline, missed_targets, regressions, save_baseline
 from bench.build import toolchain
 from bench.engines import ENGINES, Measurement, Run, require_equal, run_engine
+from bench.published import TARGET_CYCLES
 from bench.report import as_json, as_text
 from bench.workloads import WORKLOADS, Workload
 
@@ -60,18 +61,25 @@ def profile(workload: Workload) -> str:
     return "\n".join(lines)
 
 
-def check(measurements: list[Measurement]) -> int:
-    """1 and a line for each regression, else 0. Raises InputError if these compilers have no baseline."""
+def check(
+    measurements: list[Measurement], baseline: Path = BASELINE, targets: Mapping[str, int] = TARGET_CYCLES
+) -> int:
+    """1 and a line for each regression and each missed target, else 0.
+
+    Raises InputError if these compilers have no baseline.
+    """
     compilers = toolchain()
-    kept = load_baseline(compilers)
+    kept = load_baseline(compilers, baseline)
     if kept is None:
         raise InputError(
             f"no baseline for {compilers}",
-            where=BASELINE.name,
+            where=baseline.name,
             hint="python tools/bench --update on a known commit",
         )
-    found = regressions(kept, measurements)
-    print("\n".join(found) if found else f"no count grew by more than allowed ({compilers})")
+    found = regressions(kept, measurements) + missed_targets(targets, measurements)
+    print(
+        "\n".join(found) if found else f"no count grew by more than allowed, no target missed ({compilers})"
+    )
     return 1 if found else 0
 
 
@@ -84,7 +92,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--workload", action="append", choices=names, help="only this one")
     parser.add_argument("--json", action="store_true", help="print JSON, not a table")
     parser.add_argument(
-        "--check", action="store_true", help="compare with the baseline; fail on a regression"
+        "--check", action="store_true", help="compare with the baseline and the targets; fail on a regression"
     )
     parser.add_argument("--update", action="store_true", help="make these counts the baseline")
     parser.add_argument("--profile", choices=names, help="where the interpreter's cycles go on one workload")
