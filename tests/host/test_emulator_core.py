@@ -6,6 +6,8 @@ from patchctl.emulator.registers import UnmodelledAccess
 from patchctl.errors import InputError
 
 FORCED, DEBUGEVT = 1 << 30, 1 << 31
+MAINLINE = ("cortex-m4f", "cortex-m33f")
+mainline = pytest.mark.parametrize("core", MAINLINE)
 
 
 def only_fault(machine):
@@ -13,11 +15,12 @@ def only_fault(machine):
     return machine.faults[0]
 
 
+@mainline
 @pytest.mark.parametrize(("which", "exception", "hfsr"), [(0, 3, FORCED), (1, 6, 0)])
 def test_an_undefined_instruction_is_a_usage_fault_where_enabled_and_else_a_hard_fault(
-    which, exception, hfsr
+    which, exception, hfsr, core
 ):
-    machine = probe(which)
+    machine = probe(which, core)
     said = finish(machine)
     fault = only_fault(machine)
     assert (fault.exception, fault.pc, fault.cfsr, fault.hfsr) == (
@@ -26,23 +29,26 @@ def test_an_undefined_instruction_is_a_usage_fault_where_enabled_and_else_a_hard
     assert said == ({"hardfault": FORCED} if exception == 3 else {"usagefault": 1 << 16})
 
 
-def test_a_load_from_nowhere_is_a_precise_bus_fault_with_its_address_and_a_stacked_pc():
-    machine = probe(2)
+@mainline
+def test_a_load_from_nowhere_is_a_precise_bus_fault_with_its_address_and_a_stacked_pc(core):
+    machine = probe(2, core)
     assert finish(machine) == {"hardfault": FORCED}
     fault = only_fault(machine)
     assert (fault.pc, fault.cfsr, fault.bfar) == (machine.symbols["load_at"], 0x8200, 0x3000_0000)
     assert machine.symbol_at(fault.pc) == "load_from"
 
 
-def test_a_branch_to_an_even_address_is_an_invalid_state():
-    machine = probe(20)
+@mainline
+def test_a_branch_to_an_even_address_is_an_invalid_state(core):
+    machine = probe(20, core)
     finish(machine)
     assert (only_fault(machine).cfsr, only_fault(machine).pc) == (1 << 17, 0x100)
 
 
+@mainline
 @pytest.mark.parametrize(("which", "again"), [(0, 1), (22, 0)])
-def test_a_fault_under_hard_fault_or_faultmask_locks_up_and_time_goes_on(which, again):
-    machine = probe(which, fault_again=again)
+def test_a_fault_under_hard_fault_or_faultmask_locks_up_and_time_goes_on(which, again, core):
+    machine = probe(which, core, fault_again=again)
     machine.run_us(1000)
     assert machine.lockup
     stopped_at = machine.instructions
@@ -135,8 +141,9 @@ def test_a_higher_priority_preempts_and_an_equal_one_waits():
     assert finish(probe(7)) == {"trace": 0xA1B3}
 
 
-def test_basepri_holds_back_equal_and_lower_priorities_only():
-    assert finish(probe(6)) == {"trace": 0x1F3}
+@mainline
+def test_basepri_holds_back_equal_and_lower_priorities_only(core):
+    assert finish(probe(6, core)) == {"trace": 0x1F3}
 
 
 @pytest.mark.parametrize("slice_instructions", [1, 13, 20_000])
@@ -146,16 +153,18 @@ def test_a_pending_exception_is_taken_right_behind_cpsie(slice_instructions):
     assert finish(machine) == {"taken at": 0}
 
 
-def test_floating_point_registers_survive_an_interrupt_on_an_unaligned_stack():
-    assert finish(probe(9)) == {
+@mainline
+def test_floating_point_registers_survive_an_interrupt_on_an_unaligned_stack(core):
+    assert finish(probe(9, core)) == {
         "float": 0x4020_0000,
         "below 8": 0,
     }  # 1.0 + 1.5, and the stack is where it was
 
 
-def test_floating_point_before_cpacr_is_a_loud_error():
+@mainline
+def test_floating_point_before_cpacr_is_a_loud_error(core):
     with pytest.raises(InputError, match="CPACR"):
-        finish(probe(18))
+        finish(probe(18, core))
 
 
 @pytest.mark.parametrize(
@@ -202,29 +211,34 @@ def test_a_store_to_flash_without_write_enable_is_a_bus_fault_and_changes_nothin
     assert machine.flash.operations == 0
 
 
-def test_wfi_ends_under_primask_and_the_handler_waits():
-    assert finish(probe(25)) == {"handler ran": 0, "handler ran then": 1}
+@pytest.mark.parametrize("core", [*MAINLINE, "cortex-m0plus"])
+def test_wfi_ends_under_primask_and_the_handler_waits(core):
+    assert finish(probe(25, core)) == {"handler ran": 0, "handler ran then": 1}
 
 
-def test_an_illegal_exc_return_is_an_invalid_pc():
-    machine = probe(26)
+@mainline
+def test_an_illegal_exc_return_is_an_invalid_pc(core):
+    machine = probe(26, core)
     assert finish(machine) == {"hardfault": FORCED}
     assert only_fault(machine).cfsr == 1 << 18
 
 
-def test_unprivileged_threads_take_exceptions_and_stay_unprivileged():
-    assert finish(probe(27)) == {"control": 3}
+@mainline
+def test_unprivileged_threads_take_exceptions_and_stay_unprivileged(core):
+    assert finish(probe(27, core)) == {"control": 3}
 
 
-def test_systick_and_the_cycle_counter_agree_with_time():
-    said = finish(probe(28))
+@mainline
+def test_systick_and_the_cycle_counter_agree_with_time(core):
+    said = finish(probe(28, core))
     assert 400 < said["cycles"] < 2000
     assert said["value"] < 1000
     assert said["flag"] == (said["cycles"] > 1000)
 
 
-def test_a_frame_that_cannot_be_stacked_is_a_stacking_error():
-    machine = probe(29)
+@mainline
+def test_a_frame_that_cannot_be_stacked_is_a_stacking_error(core):
+    machine = probe(29, core)
     machine.run_us(1000)
     assert machine.faults[0].cfsr & 1 << 12
     assert machine.faults[0].exception == 3
@@ -251,5 +265,6 @@ def test_a_line_that_stays_high_enters_its_handler_again():
     assert finish(probe(32)) == {"entries": 3}
 
 
-def test_faultmask_is_cleared_when_a_handler_returns():
-    assert finish(probe(33)) == {"trace": 1, "faultmask": 0}
+@mainline
+def test_faultmask_is_cleared_when_a_handler_returns(core):
+    assert finish(probe(33, core)) == {"trace": 1, "faultmask": 0}

@@ -29,6 +29,32 @@ void HardFault_Handler(void)
     halt();
 }
 
+__attribute__((used)) void pendsv_body(const uint32_t *frame)
+{
+    irq_pc          = frame[6];
+    irq_frame_below = (uint32_t)frame & 7u;
+}
+__attribute__((naked)) void PendSV_Handler(void)
+{
+#ifdef __ARM_FP
+    __asm volatile("vmov.f32 s0, #2.0\n vmov.f32 s15, #2.0\n");
+#endif
+    __asm volatile("mov r0, sp\n push {r4, lr}\n bl pendsv_body\n pop {r4, pc}\n");
+}
+
+/// Pends PendSV under PRIMASK: WFI must end, and the handler must wait.
+static void wait_masked(void)
+{
+    irq_pc = 0;
+    __asm volatile("cpsid i" ::: "memory");
+    ICSR = 1u << 28;
+    __asm volatile("dsb\n wfi" ::: "memory");
+    uint32_t early = irq_pc;
+    __asm volatile("cpsie i" ::: "memory");
+    say("handler ran", early != 0);
+    say("handler ran then", irq_pc != 0);
+}
+
 #if __ARM_ARCH >= 7
 static uint32_t trace;
 static void mark(uint32_t digit)
@@ -100,19 +126,6 @@ static void faultmask_on_return(void)
 void Irq3_Handler(void)
 {
     mark(3);
-}
-
-__attribute__((used)) void pendsv_body(const uint32_t *frame)
-{
-    irq_pc          = frame[6];
-    irq_frame_below = (uint32_t)frame & 7u;
-}
-__attribute__((naked)) void PendSV_Handler(void)
-{
-#ifdef __ARM_FP
-    __asm volatile("vmov.f32 s0, #2.0\n vmov.f32 s15, #2.0\n");
-#endif
-    __asm volatile("mov r0, sp\n push {r4, lr}\n bl pendsv_body\n pop {r4, pc}\n");
 }
 
 /// Pends PendSV while PRIMASK is set and counts how many instructions behind CPSIE still run before it is taken.
@@ -198,19 +211,6 @@ static void breakpoint(uint32_t address)
 }
 extern char it_at[], undefined_at[], unmasked_at[];
 
-/// Pends PendSV under PRIMASK: WFI must end, and the handler must wait.
-static void wait_masked(void)
-{
-    irq_pc = 0;
-    __asm volatile("cpsid i" ::: "memory");
-    ICSR = 1u << 28;
-    __asm volatile("dsb\n wfi" ::: "memory");
-    uint32_t early = irq_pc;
-    __asm volatile("cpsie i" ::: "memory");
-    say("handler ran", early != 0);
-    say("handler ran then", irq_pc != 0);
-}
-
 __attribute__((naked)) void NMI_Handler(void)
 {
     __asm volatile("ldr r0, =0xFFFFFFF0\n bx r0");
@@ -289,6 +289,7 @@ void test_main(void)
         say("unaligned", load_from((uint32_t)words + 2));
         break;
     }
+    case 25: wait_masked(); break;
     case 20: __asm volatile("mov r0, %0\n bx r0" ::"r"(0x100u) : "r0"); break;
 #if __ARM_ARCH >= 7
     case 1:
@@ -353,7 +354,6 @@ void test_main(void)
     case 23: REG(0x40002000u + 0x56C) = 1; break;
     case 32: held_line(); break;
     case 33: faultmask_on_return(); break;
-    case 25: wait_masked(); break;
     case 26: ICSR = 1u << 31; break;
     case 27:
         svcs = 0;
