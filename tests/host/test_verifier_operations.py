@@ -9,7 +9,7 @@ from patchctl.verifier import Limits, verify
 
 # Calls and the end have tests of their own: test_verifier.py, test_verifier_soundness.py.
 ELSEWHERE = {Op.EXIT, Op.CALL, Op.CALLX}
-LIMITS = Limits(frozenset({Verdict.PASS}))
+LIMITS = Limits(frozenset({Verdict.PASS}), data_bytes=8)
 BEFORE = tuple(
     assemble("r3 = *(u32 *)(r1 + 0)\nr4 = *(u32 *)(r1 + 4)\nr0 = 0\n*(u64 *)(r10 - 8) = 5\nr5 = 0\nr6 = 0")
 )
