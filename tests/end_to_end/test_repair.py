@@ -19,7 +19,20 @@ THROUGH_THE_SITE = {
     "import_names": 2,
     "import_own_module": 1,
 }
-OUTSIDE = 0x6000_0000  # aligned, no tag bits, and no memory of the board
+OUTSIDE = {  # aligned, so without tag bits: what a program may not read, by the board's facts
+    "no memory": lambda board: 0x6000_0000,
+    "key page": lambda board: board.keys.address,
+    "store": lambda board: board.store.address,
+    "store's last word": lambda board: board.slots_address + board.store.slot_count * board.slot_bytes - 4,
+    "serial device": lambda board: board.chip.device_named(board.link.device).address,
+    "null": lambda board: 0,
+    "above null": lambda board: 4,
+}
+INSIDE = {
+    "behind null": lambda board: board.flash.address + 8,
+    "below the store": lambda board: board.store.address - 4,
+    "last of RAM": lambda board: board.ram.end - 4,
+}
 
 
 def test_attack_faults_the_unpatched_board_in_mp_import_all(bench):
@@ -122,23 +135,39 @@ def test_a_board_whose_script_spins_can_be_patched(bench, built, seal):
     assert bench.attack().endswith("ImportError: not a module\r\n>>> ")
 
 
-def test_a_pointer_outside_the_readable_window_gets_the_safe_verdict(bench, built, seal):
-    bench.device.push(seal(built)[0])
+def import_from(bench, address):
+    """`from m import *`, m an object whose address is replaced by another one; the patch's counts then."""
     bench.console.line("import sys; o = object(); sys.modules['m'] = o")
     pointer = int(bench.console.line("print(id(o))")).to_bytes(4, "little")
     ram = bench.machine.board.ram
     memory = bench.machine.read_memory(ram.address, ram.bytes)
     places = [at for at in range(0, ram.bytes, 4) if memory[at : at + 4] == pointer]
     for at in places:
-        bench.machine.write_memory(ram.address + at, OUTSIDE.to_bytes(4, "little"))
-
-    said = bench.console.line("from m import *")
+        bench.machine.write_memory(ram.address + at, address.to_bytes(4, "little"))
 
     assert places
-    assert said.endswith("ImportError: not a module")
-    patch = bench.device.patch("import_all")
+    assert bench.console.line("from m import *").endswith("ImportError: not a module")
+    return bench.device.patch("import_all")
+
+
+@pytest.mark.parametrize("place", OUTSIDE)
+def test_a_pointer_outside_the_readable_window_gets_the_safe_verdict(bench, built, seal, place):
+    bench.device.push(seal(built)[0])
+
+    patch = import_from(bench, OUTSIDE[place](bench.machine.board))
+
     assert (patch.hits, patch.safe_verdicts, patch.last_fault) == (1, 1, Fault.MEMORY)
     assert bench.device.counters()[Counter.FAULTS_MEMORY] == 1
+
+
+@pytest.mark.parametrize("place", INSIDE)
+def test_a_pointer_just_inside_the_readable_window_is_read(bench, built, seal, place):
+    bench.device.push(seal(built)[0])
+
+    patch = import_from(bench, INSIDE[place](bench.machine.board))
+
+    assert (patch.hits, patch.safe_verdicts, patch.last_fault) == (1, 0, Fault.NONE)
+    assert bench.device.counters()[Counter.FAULTS_MEMORY] == 0
 
 
 def test_without_fuel_the_safe_verdict_refuses_even_a_module(bench, built, seal):
