@@ -54,7 +54,11 @@ static uint32_t *monitor_frame(uint32_t link, uint32_t *main_stack, uint32_t *pr
 
 __attribute__((used)) void monitor_body(uint32_t link, uint32_t *main_stack, uint32_t *process_stack)
 {
-    seen[monitor_hits++ % 8] = monitor_frame(link, main_stack, process_stack)[6];
+    uint32_t *frame          = monitor_frame(link, main_stack, process_stack);
+    seen[monitor_hits++ % 8] = frame[6];
+    if (which == 30) {
+        frame[6] += 2; /* a BKPT has no comparator to take away */
+    }
 #if !__ARM_ARCH_6M__
     for (uint32_t i = 0; i < 8; i++) {
         FP_COMP(i) = 0;
@@ -271,6 +275,18 @@ static void remap(void)
     say("off", remapped(0));
 }
 
+extern char monitored_at[];
+static void monitored(void)
+{
+    DEMCR |= 1u << 16;
+    if (which == 31) {
+        __asm volatile("cpsid i");
+    }
+    __asm volatile(".global monitored_at\nmonitored_at: bkpt #0" ::: "memory");
+    say("hits", monitor_hits);
+    say("stacked its own address", seen[0] == (uint32_t)monitored_at);
+}
+
 static void cycle_counter(void)
 {
     DEMCR |= 1u << 24;
@@ -465,6 +481,8 @@ void test_main(void)
         break;
     case 15: remap(); break;
     case 23: cycle_counter(); break;
+    case 30:
+    case 31: monitored(); break;
     case 26:
         REG(0xE000EE04u) = 3;
         say("sdme", DEMCR >> 20 & 1u);
