@@ -57,9 +57,11 @@ def core_probe(name: str, case: int, *, board: Board | None = None, **options: i
     return machine
 
 
-def probe(which: int, core: str = "cortex-m4f", *, board: Board | None = None, **variables: int) -> Machine:
+def probe(
+    which: int, core: str = "cortex-m4f", *, board: Board | None = None, seed: int = 0, **variables: int
+) -> Machine:
     """A machine about to run probe `which` of probes.c, with RAM variables set."""
-    machine = Machine(board or board_with(core), firmware("probes", core))
+    machine = Machine(board or board_with(core), firmware("probes", core), seed=seed)
     values = {
         "which": which,
         "fault_again": 0,

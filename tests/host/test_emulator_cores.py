@@ -1,6 +1,7 @@
 """The four cores and their chips' peripherals, each behaviour on every board that has it."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from emulator_boards import BOARDS, core_probe, finish, firmware
@@ -212,11 +213,29 @@ def test_easydma_reaches_ram_only():
         finish(core_probe("nrf5340dk", 28))
 
 
-def test_the_nrf5340_erases_by_a_store_of_ones_and_programs_by_and():
-    machine = core_probe("nrf5340dk", 16)
+@pytest.mark.parametrize("factor", [1, 3])
+def test_the_nrf5340_erases_by_a_store_of_ones_programs_by_and_and_takes_its_chip_files_time(factor):
+    board = load_board("nrf5340dk")
+    flash = replace(board.flash, erase_us=factor * board.flash.erase_us)
+    regions = tuple(flash if region.name == flash.name else region for region in board.chip.region)
+    machine = core_probe("nrf5340dk", 16, board=replace(board, chip=replace(board.chip, region=regions)))
     machine.write_memory(0xE_0000, bytes(0x1000))
     assert finish(machine) == {"erased": 0xFFFF_FFFF, "low": 0x1122_0044}
     assert machine.flash.operations == 3
+    busy_us = flash.erase_us + 2 * flash.program_us
+    assert busy_us < machine.now_us < busy_us + board.flash.erase_us
+
+
+@pytest.mark.parametrize(("case", "words"), [(32, "does not give this device a clock"), (33, "48 MHz")])
+def test_stm32_random_numbers_without_their_clocks_are_a_loud_error(case, words):
+    with pytest.raises(UnmodelledAccess, match=words):
+        finish(core_probe("stm32l475", case))
+
+
+def test_stm32_random_words_repeat_with_the_seed_and_differ_with_another():
+    first, again, other = (finish(core_probe("stm32l475", 34, seed=seed)) for seed in (5, 5, 6))
+    assert first == again
+    assert len({0, *first.values(), *other.values()}) == 5  # none early, then four different words
 
 
 @stm32_boards

@@ -403,6 +403,27 @@ static void flash_unit(void)
 }
 #endif
 
+#if defined(CHIP_stm32l475vg)
+#define RNG_L4 0x50060800u
+/// Two words; `which` says what is left out before: the device's clock (32), its 48 MHz (33), nothing (34).
+static void randoms(void)
+{
+    if (which != 32) {
+        REG(RCC + 0x4C) |= 1u << 18;
+    }
+    if (which != 33) {
+        REG(RCC + 0x88) = 3u << 26; /* CLK48SEL: MSI */
+    }
+    REG(RNG_L4) = 1u << 2;
+    say("too early", REG(RNG_L4 + 8));
+    for (uint32_t i = 0; i < 2; i++) {
+        while ((REG(RNG_L4 + 4) & 1u) == 0) {
+        }
+        say(i == 0 ? "first" : "second", REG(RNG_L4 + 8));
+    }
+}
+#endif
+
 #if defined(CHIP_nrf5340)
 #define NVMC53 0x50039000u
 static void flash_unit(void)
@@ -522,6 +543,11 @@ void test_main(void)
         break;
     case 24: REG(FLASHCON) = 0; break;
     case 28: CR = 1; break;
+#if defined(CHIP_stm32l475vg)
+    case 32:
+    case 33:
+    case 34: randoms(); break;
+#endif
     case 29: REG(FLASHCON + 8) = 1; break;
 #endif
 #if defined(CHIP_nrf5340)
