@@ -19,6 +19,7 @@ from patchctl.emulator.snapshot import Snapshot
 
 from tests.sweeps.invisible_boards import CONTEXTS, FLOATS, INTERRUPT, ODD, Patched
 from tests.sweeps.invisible_code import INJECTED_LINE, LINE, Build, Code, link
+from tests.sweeps.invisible_ram import Elsewhere
 
 LIMIT = 200_000  # instructions: a site in a loop is hit often
 FIRST_INTERRUPT = 16
@@ -48,14 +49,16 @@ class State:
     """What the firmware could notice."""
 
     registers: Mapping[str, int]
-    memory: bytes
+    memory: bytes  # the function's data, and the stacks above sp
+    elsewhere: bytes  # a digest of the rest of RAM, and of flash
 
     def differences(self, other: State | None) -> list[str]:
         """Names of what is not the same."""
         if other is None:
             return ["it did not come there"]
         found = [name for name, value in self.registers.items() if other.registers[name] != value]
-        return found + ["memory"] * (self.memory != other.memory)
+        found += ["memory"] * (self.memory != other.memory)
+        return found + ["memory elsewhere"] * (self.elsewhere != other.elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class Bench:
         self._prepare_interrupts()
         self._counters = self._find_counters()
         self._prepare_sites()
+        stack = (self.process_stack - PROCESS_STACK_BYTES, self.process_stack)
+        self.elsewhere = Elsewhere(self.target, [(self.block, self.block + LIBRARY), stack])
         self._base = self.machine.snapshot()
         self._armed: tuple[int, Snapshot] | None = None
         self._plains: dict[tuple[str, Case], Plain] = {}
@@ -238,7 +243,7 @@ class Bench:
         """Everything but the pc, now."""
         registers = dict(zip(self._names, self._registers.read(), strict=True))
         registers["xpsr"] &= ~IT_BITS
-        return State(self._without_free(registers), self._memory(registers))
+        return State(self._without_free(registers), self._memory(registers), self.elsewhere.digest())
 
     def _without_free(self, registers: dict[str, int]) -> dict[str, int]:
         return registers

@@ -69,6 +69,7 @@ class Patched:
     """A board whose patch passes, at rest."""
 
     board: Board
+    elf: Path
     machine: Machine
     rest: Snapshot
 
@@ -108,4 +109,4 @@ def patched(name: str) -> Patched:
         with connect(link_to_it, archive=Archive(Path(folder)), known_keys=(KEY.public,)) as device:
             assert device.push(install, undo=undo).state is PatchState.UPDATED
     machine.run_us(5_000_000)  # the session closes, and main waits for a key
-    return Patched(board, machine, machine.snapshot())
+    return Patched(board, elf, machine, machine.snapshot())

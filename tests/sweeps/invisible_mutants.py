@@ -36,16 +36,26 @@ def call_to(here: int, there: int) -> bytes:
     return struct.pack("<HH", 0xF000 | sign << 10 | high, 0xD000 | first << 13 | second << 11 | low)
 
 
-def detour(target: Patched, behind: str) -> Edits:
-    """The veneer calls the core, and then runs `behind`: code that must leave r0 alone."""
+def detour(target: Patched, behind: str, word: int = 0) -> Edits:
+    """The veneer calls the core, and then runs `behind`: code that must leave r0 alone. `word` follows it."""
     core = target.machine.symbols["hp_fire"] & ~1
-    veneers = target.machine.symbols["hp_veneers"] & ~1
+    veneers = target.machine.symbols["hp_fixed_enter" if target.fixed else "hp_veneers"] & ~1
     code = target.machine.read_memory(veneers, SEARCHED_BYTES)
     free = target.board.store.address - 0x400
     calls = (veneers + at for at in range(0, SEARCHED_BYTES - 3, 2))
     call = next(at for at in calls if code[at - veneers :].startswith(call_to(at, core)))
-    body = bytes.fromhex("08b5") + call_to(free + 2, core) + bytes.fromhex(behind + "08bd")
+    body = (
+        bytes.fromhex("08b5")
+        + call_to(free + 2, core)
+        + bytes.fromhex(behind + "08bd")
+        + struct.pack("<I", word)
+    )
     return {call: call_to(call, free), free: body}
+
+
+def stray_store(target: Patched, place: str) -> Edits:
+    """The core stores a word at symbol `place`: ldr r1, =place; str r1, [r1]."""
+    return detour(target, "01490960", target.machine.symbols[place])
 
 
 def without_flags(target: Patched) -> Edits:
@@ -59,6 +69,11 @@ def without_ge(target: Patched) -> Edits:
     return {**detour(target, "002181fa41f1"), **lost}
 
 
+STORES: Mapping[str, Callable[[Patched], Edits]] = {
+    "the firmware's variables": lambda target: stray_store(target, "latest_reading"),
+    "the console's buffer": lambda target: stray_store(target, "console_in_bytes"),
+    "RAM behind all variables": lambda target: stray_store(target, "hp_bss_end"),
+}
 MUTANTS: Mapping[str, Callable[[Patched], Edits]] = {
     "no flags": without_flags,
     "no GE": without_ge,
@@ -68,11 +83,13 @@ MUTANTS: Mapping[str, Callable[[Patched], Edits]] = {
     "r12": lambda target: replaced(target, "hp_veneers", "bde80f90", "bde80f88"),  # into r11
     "FP in the program": lambda target: detour(target, "00ee100a"),  # vmov s0, r0
     "flag-setting moves": lambda target: replaced(target, "hp_veneers", "40f20000", "002000bf"),  # movs
+    **STORES,
 }
 FIXED_MUTANTS: Mapping[str, Callable[[Patched], Edits]] = {
     "lr": lambda target: replaced(target, "hp_fault_exit", "8e46", "c046"),
     "r4-r7": lambda target: replaced(target, "hp_fault_exit", "0430f0c8", "0430c046"),
     "r0-r3": lambda target: replaced(target, "hp_fault_exit", "0fbc", "04b0"),  # add sp, #16
+    **STORES,
 }
 HARMLESS: Mapping[str, Callable[[Patched], Edits]] = {
     "a detour that loses nothing": lambda target: detour(target, "c046"),

@@ -8,10 +8,11 @@ from tests.sweeps.invisible import (
     REFUSED_WITH_FP,
     Choice,
     every_moment,
+    make_bench,
     sweep,
 )
 from tests.sweeps.invisible_boards import M3, patched
-from tests.sweeps.invisible_code import Build
+from tests.sweeps.invisible_code import Build, builds
 from tests.sweeps.invisible_mutants import (
     FIXED_MUTANTS,
     HARMLESS,
@@ -93,3 +94,24 @@ def test_a_veneer_that_loses_nothing_is_not_caught(name, harmless):
     target = patched(name)
 
     assert differences_with(target, harmless) == []
+
+
+@on(BOARDS)
+def test_of_ram_and_flash_only_the_runtimes_own_the_bench_and_the_stack_below_sp_are_left_out(name):
+    target = patched(name)
+    bench = make_bench(target, builds(target.core)[0], "assembly")
+    machine, board = target.machine, target.board
+    flash, ram, stack = board.flash, board.ram, machine.symbols["hp_stack_bottom"]
+    before = bench.elsewhere.digest()
+    noticed = [flash.address, board.store.address, flash.address + flash.bytes - 1, stack - 1]
+    noticed += [machine.symbols[variable] for variable in ("latest_reading", "channels", "serial_in_bytes")]
+    left_out = [machine.symbols["hp_runtime"], bench.block, stack]
+
+    for address in noticed + left_out:
+        kept = machine.read_memory(address, 1)
+        machine.write_memory(address, bytes([kept[0] ^ 1]))
+        assert (bench.elsewhere.digest() != before) == (address in noticed), hex(address)
+        machine.write_memory(address, kept)
+
+    assert bench.elsewhere.digest() == before
+    assert bench.elsewhere.bytes > 0.7 * ram.bytes
