@@ -3,15 +3,20 @@
 import hashlib
 import os
 import select
+import socket
 import threading
+from functools import cache
 
 import pytest
-from emulator_boards import board_with, finish, firmware, probe
+from emulator_boards import BOARDS, board_with, finish, firmware, probe
+from patchctl.board import load_board
 from patchctl.emulator import Machine, PowerCut
 from patchctl.emulator.registers import Register
 from patchctl.emulator.serial import SerialPort
 from patchctl.emulator.terminal import TcpLine, run_line, serve
 from patchctl.errors import ConfigError, InputError
+
+from tests.micropython.firmware import firmware_elf
 
 TOUR = (
     b"svc=0000000d\nfp_ctrl=00000260\nunarmed=0000000e\nreturn=00001092\nredirect=00000066\nskip=0000000d\n"
@@ -19,12 +24,19 @@ TOUR = (
 )
 
 
+@cache
+def bare_image(name):
+    return firmware_elf(name, "bare").read_bytes()
+
+
 def machine_of(name, **options):
     return Machine(board_with(), firmware(name), **options)
 
 
 def fingerprint(machine):
-    ram = hashlib.sha256(machine.read_memory(0x2000_0000, 0x4_0000)).hexdigest()
+    rams = [region for region in machine.board.chip.region if "w" in region.access]
+    data = b"".join(machine.read_memory(region.address, region.bytes) for region in rams)
+    ram = hashlib.sha256(data).hexdigest()
     return machine.instructions, machine.clock.now, machine.registers(), ram
 
 
@@ -39,6 +51,27 @@ def test_slicing_changes_neither_instructions_nor_time_nor_memory():
         assert machine.run_until_output(b"done\n") == TOUR
         prints.append(fingerprint(machine))
     assert all(print_ == prints[0] for print_ in prints)
+
+
+def typed_at(name, lines, slice_instructions):
+    """What the bare image answers, and the board's fingerprint."""
+    machine = Machine(load_board(name), bare_image(name), slice_instructions=slice_instructions)
+    said = [machine.run_until_output(b"bare> ")]
+    for line in lines:
+        machine.serial.feed(line + b"\r")
+        said.append(machine.run_until_output(b"\r\nbare> "))
+    return said, fingerprint(machine)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_slicing_changes_nothing_for_a_board_that_is_typed_at(name):
+    record = b"record 000432312e35"
+    whole = typed_at(name, (b"uptime", record, b"patches"), 100_000)
+    assert b"21.5, number 1" in whole[0][2]
+    other = typed_at(name, (b"uptime", record[:-1] + b"6", b"patches"), 100_000)
+    assert other[1] != whole[1]
+    for slice_instructions in (777, 13, *([1] if name == "nrf52840dk" else [])):
+        assert typed_at(name, (b"uptime", record, b"patches"), slice_instructions) == whole
 
 
 def test_the_same_input_gives_the_same_run_and_another_input_another_output():
@@ -209,11 +242,24 @@ def read_until(descriptor, wanted):
     return data
 
 
-def test_a_pseudo_terminal_carries_bytes_both_ways():
+def open_terminal(machine, stop):
+    return os.open(serve(machine, stop), os.O_RDWR | os.O_NOCTTY)
+
+
+def open_port(machine, stop):
+    host, port = serve(machine, stop, TcpLine()).split(":")
+    return socket.create_connection((host, int(port))).detach()
+
+
+@pytest.mark.parametrize(
+    ("open_line", "greeting"),
+    [(open_terminal, b"ready\n"), (open_port, b"")],  # nobody was at the port when the board said it
+)
+def test_a_line_carries_bytes_both_ways(open_line, greeting):
     machine, stop = machine_of("echo"), threading.Event()
-    descriptor = os.open(serve(machine, stop), os.O_RDWR | os.O_NOCTTY)
+    descriptor = open_line(machine, stop)
     try:
-        read_until(descriptor, b"ready\n")
+        read_until(descriptor, greeting)
         os.write(descriptor, b"HAL")
         assert read_until(descriptor, b"IBM").endswith(b"IBM")
     finally:

@@ -1,4 +1,4 @@
-"""Every register that firmware touches is a row of some model's table; without its row the board stops loudly."""
+"""Every register that firmware touches is a row of a model's table; without it the board stops loudly."""
 
 from functools import cache
 
