@@ -143,7 +143,7 @@ def test_a_higher_priority_preempts_and_an_equal_one_waits():
 
 @mainline
 def test_basepri_holds_back_equal_and_lower_priorities_only(core):
-    assert finish(probe(6, core)) == {"trace": 0x1F3}
+    assert finish(probe(6, core)) == {"trace": 0x1F3A13B}
 
 
 @pytest.mark.parametrize("slice_instructions", [1, 13, 20_000])

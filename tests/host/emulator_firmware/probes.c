@@ -176,13 +176,15 @@ static void priorities(void)
     say("trace", trace);
 }
 
+/// A higher, an equal and a lower priority are pended; the lower one's handler pends the others again.
 static void basepri(void)
 {
     IRQ_PRIORITY(1) = 0x40;
     IRQ_PRIORITY(3) = 0x80;
+    IRQ_PRIORITY(0) = 0xC0;
     ISER            = 0xB;
-    set_basepri(0x60);
-    ISPR = 1u << 1 | 1u << 3;
+    set_basepri(0x80);
+    ISPR = 0xB;
     __asm volatile("dsb\n isb");
     mark(0xF);
     set_basepri(0);
