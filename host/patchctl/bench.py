@@ -206,8 +206,14 @@ class Bench:
         return Console(self.machine, self.prompt).line(line)
 
     def attack(self, text: str | Path, *, wait_ms: int = 300) -> str:
-        """Types lines of which the last may end the firmware; what it printed within `wait_ms` of that."""
+        """Types lines of which the last may end the firmware; what it printed within `wait_ms` of that.
+
+        InputError if there is no line.
+        """
         lines = (text.read_text(encoding="utf-8") if isinstance(text, Path) else text).splitlines()
+        if not lines:
+            hint = "type(b'\\r') sends an empty line"
+            raise InputError("an attack without a line", where=str(self.target), hint=hint)
         for line in lines[:-1]:
             self.console(line)
         return self.type(lines[-1].encode() + b"\r", wait_ms=wait_ms).decode(errors="replace")
@@ -251,21 +257,28 @@ class Bench:
         self._restarted()
 
     @contextmanager
-    def cut_power(self, *, after: int, shape: int = 0) -> Iterator[Cut]:
+    def cut_power(self, *, after: int, shape: int = 0, may_miss: bool = False) -> Iterator[Cut]:
         """In this block power fails in the flash operation behind `after` finished ones; then it comes back.
 
         `shape` (0 to 15) says what the last operation still did: 0 nothing, 1 all, the others a part.
+        InputError if the block has no such operation, unless it `may_miss` it.
         """
         cut = Cut()
-        self.machine.flash.cut_after(after, shape)
+        flash = self.machine.flash
+        before = flash.operations
+        flash.cut_after(after, shape)
         try:
             yield cut
         except PowerCut:
             cut.happened = True
         finally:
-            self.machine.flash.cut_never()
+            flash.cut_never()
         if cut.happened:
             self.power_cycle()
+        elif not may_miss:
+            done = flash.operations - before
+            what = f"power was to fail behind {after} flash operations, and the block had {done}"
+            raise InputError(what, where=str(self.target), hint="cut earlier, or allow it: may_miss=True")
 
     def _restarted(self) -> None:
         self.close()

@@ -8,6 +8,7 @@ import sys
 import zipfile
 
 import pytest
+from patchctl.firmware import load_firmware
 
 from tests.micropython.firmware import ROOT, firmware_elf
 
@@ -36,7 +37,7 @@ def test_a_push_that_loses_power_leaves_the_old_state_or_the_new(board, PATCH):
     board.push(PATCH)
     board.power_cycle()
     assert "ImportError" in board.attack(ATTACK)
-    with board.cut_power(after=10_000) as cut:
+    with board.cut_power(after=10_000, may_miss=True) as cut:
         board.rollback("import_all")
     assert not cut.happened
 """
@@ -97,6 +98,33 @@ def test_a_firmware_of_its_own_links_the_runtime_and_is_patched_over_a_power_cut
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "17 passed" in done.stdout
+
+
+def build_ids(project):
+    """Those of the images that the project has built, by board."""
+    images = sorted(project.glob("build/**/*.elf"))
+    return {image.parent.name: load_firmware(image).build_id for image in images}
+
+
+@pytest.mark.parametrize(
+    ("name", "runs"),
+    [("counter", [[]]), ("heater", [[f"BOARD={board}"] for board in ("stm32l475", "nucleo_g0b1re")])],
+)
+def test_an_example_s_image_is_the_same_in_every_folder(tmp_path, name, runs):
+    first = shutil.copytree(EXAMPLES / name, tmp_path / "a", ignore=MADE)
+    second = shutil.copytree(EXAMPLES / name, tmp_path / "elsewhere" / "b", ignore=MADE)
+    for project in (first, second):
+        for arguments in runs:
+            subprocess.run(["make", "-s", f"PATCHCTL={ROOT}", *arguments], cwd=project, check=True)
+
+    assert build_ids(first) == build_ids(second)
+    assert len(build_ids(first)) == len(runs)
+
+    changed = next(second.glob("firmware/main.c"))
+    changed.write_text(changed.read_text().replace("static void print(", "void print("))
+    for arguments in runs:
+        subprocess.run(["make", "-s", f"PATCHCTL={ROOT}", *arguments], cwd=second, check=True)
+    assert all(build_ids(first)[board] != of_it for board, of_it in build_ids(second).items())
 
 
 def test_without_the_runtime_s_sources_the_example_says_what_it_misses(tmp_path):

@@ -160,6 +160,16 @@ PLAIN = "def test(board): pass\n"
             "nrf52840dk: has no runtime (link hp_runtime.o",
         ),
         (
+            "def test(board): board.attack('')\n",
+            {},
+            "nrf52840dk: an attack without a line (type(b'\\r') sends an empty line)",
+        ),
+        (
+            "def test(board):\n    with board.cut_power(after=3): pass\n",
+            {},
+            "nrf52840dk: power was to fail behind 3 flash operations, and the block had 0 (cut earlier, or",
+        ),
+        (
             "def test(board): board.variable('read')\n",
             {},
             "echo.elf: no variable 'read' in the firmware (",
@@ -181,6 +191,8 @@ PLAIN = "def test(board): pass\n"
         "quotes",
         "console",
         "runtime",
+        "attack",
+        "power",
         "variable",
         "image",
         "board",

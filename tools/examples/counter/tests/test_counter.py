@@ -32,7 +32,8 @@ def test_a_name_is_forgotten_by_reset_and_by_power(board: Bench) -> None:
 def test_a_name_that_is_too_long_ends_in_a_fault(board: Bench) -> None:
     board.attack("name AAAAAAAABBBB\nhello")
 
-    assert [fault.exception for fault in board.faults] == [3]
+    bbbb = 0x42424242  # an even number, which no processor of this kind runs code at
+    assert [(fault.exception, fault.pc) for fault in board.faults] == [(3, bbbb)]
 
 
 def test_the_board_of_this_test_never_met_the_one_before(board: Bench) -> None:

@@ -3,7 +3,9 @@
 import pytest
 from patchctl.bench import Bench
 
-ATTACK = "set 24 21\nhold 7"
+# The hour behind the day is the pointer that hold() calls. An even number lacks the Thumb bit: the processor
+# faults there before it runs anything; at an odd one it could run whatever the image holds.
+ATTACK, AT = "set 24 22\nhold 7", 22
 
 
 def test_a_day_is_set_and_held(board: Bench) -> None:
@@ -15,7 +17,7 @@ def test_a_day_is_set_and_held(board: Bench) -> None:
 def test_an_hour_behind_the_day_ends_in_a_fault(board: Bench) -> None:
     board.attack(ATTACK)
 
-    assert len(board.faults) == 1
+    assert [fault.pc for fault in board.faults] == [AT]
     assert board.variable("target") == 0
 
 
@@ -24,7 +26,7 @@ def test_the_patch_repairs_the_running_heater(board: Bench) -> None:
     board.console("hold 7")
     board.push("patches/set_point")
 
-    assert board.console("set 24 21") == "refused"
+    assert board.console("set 24 22") == "refused"
     assert board.console("hold 7") == "21"
     assert board.console("set 8 23") == "ok"
     assert (board.faults, board.resets, board.hits("set_point")) == ([], 0, 2)
@@ -33,12 +35,12 @@ def test_the_patch_repairs_the_running_heater(board: Bench) -> None:
 def test_it_survives_a_power_cut_and_goes_when_it_is_taken_back(board: Bench) -> None:
     board.push("patches/set_point")
     board.power_cycle()
-    assert board.console("set 24 21") == "refused"
+    assert board.console("set 24 22") == "refused"
 
     board.push("patches/set_point")
     board.rollback("set_point")
     board.attack(ATTACK)
-    assert len(board.faults) == 1
+    assert [fault.pc for fault in board.faults] == [AT]
 
 
 @pytest.mark.parametrize("after", [0, 2, 4, 6])
@@ -48,7 +50,7 @@ def test_power_that_fails_while_it_is_pushed_leaves_the_bug_or_the_repair(board:
     assert cut.happened
 
     said = board.attack(ATTACK)
-    assert ("refused" in said and board.faults == []) or len(board.faults) == 1
+    assert ("refused" in said, [fault.pc for fault in board.faults]) in [(True, []), (False, [AT])]
     board.power_cycle()
     board.push("patches/set_point")
-    assert board.console("set 24 21") == "refused"
+    assert board.console("set 24 22") == "refused"
