@@ -21,7 +21,8 @@ from patchctl.emulator import Machine, PowerCut
 from patchctl.emulator.console import Console, ScriptOutput
 from patchctl.emulator.machine import FaultRecord, Snapshot
 from patchctl.errors import InputError
-from patchctl.link.emulated import EmulatedLink, check_board
+from patchctl.firmware import check_board
+from patchctl.link.emulated import EmulatedLink
 from patchctl.package import keypage
 from patchctl.package.archive import Archive
 from patchctl.package.envelope import seal_patch

@@ -75,7 +75,7 @@ def _bind_code(program: Program, firmware: Firmware) -> bytes:
 def _bind_site(description: Description, firmware: Firmware, board: Board, safe: SafeVerdict) -> BuiltSite:
     where = str(description.folder / "patch.toml")
     function = firmware.function(description.site.function, where)
-    firmware.check_site(function, where)
+    firmware.check_site(function, board, where)
     original = firmware.original(function.address, where)
     trigger = _choose_trigger(function, firmware, board, where)
     if trigger is Trigger.FIXED:

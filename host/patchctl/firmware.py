@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
+from patchctl.board import Board, board_names, load_board
 from patchctl.contract import ORIGINAL_BYTES_MIN
 from patchctl.elf import (
     BINDING_LOCAL,
@@ -105,8 +106,23 @@ class Firmware:
                 return section.data[offset : offset + ORIGINAL_BYTES]
         raise InputError(f"the firmware's file holds no code at {address:#x}", where=where)
 
-    def check_site(self, site: FirmwareSymbol, where: str) -> None:
-        """TargetMismatch if no patch may act at `site`: the runtime's own code would call itself."""
+    def check_board(self, board: Board) -> bool:
+        """Whether the image names `board`; TargetMismatch if it names another one, False if it names none."""
+        loaded = (section.data for section in self.elf.sections if section.flags & FLAG_ALLOCATED)
+        return check_board(b"".join(loaded), board, self.where)
+
+    def check_site(self, site: FirmwareSymbol, board: Board, where: str) -> None:
+        """TargetMismatch if no patch may act at `site`: it lies outside the board's flash, or in the runtime,
+        whose own code would call itself.
+        """
+        flash = board.flash
+        starts = (flash.address, *([flash.alias] if flash.alias >= 0 else []))
+        if not any(start <= site.address < start + flash.bytes for start in starts):
+            raise TargetMismatch(
+                f"{site.name!r} lies at {site.address:#x}, outside the flash of {board.name}",
+                where=where,
+                hint=f"its flash is {flash.address:#x} to {flash.end:#x}; is {self.where} this board's?",
+            )
         start = self._symbols.get(RUNTIME_TEXT_START)
         end = self._symbols.get(RUNTIME_TEXT_END)
         if start and end and start[0].address <= site.address < end[0].address:
@@ -132,6 +148,20 @@ class Firmware:
     def _near(self, name: str) -> str:
         near = get_close_matches(name, list(self._symbols), n=3)
         return f"near: {', '.join(near)}" if near else f"nm {self.where} lists its symbols"
+
+
+def check_board(image: bytes, board: Board, where: str) -> bool:
+    """Whether `image` names `board`: the runtime in it holds its board's class identifier.
+
+    TargetMismatch if it holds another board's and not this one's; False for a firmware that names no board.
+    """
+    if board.class_id in image:
+        return True
+    for name in board_names():
+        if load_board(name).class_id in image:
+            hint = f"build it with BOARD={board.name}, or name the board it is for: {name}"
+            raise TargetMismatch(f"this firmware is for {name}, not for {board.name}", where=where, hint=hint)
+    return False
 
 
 def load_firmware(path: Path) -> Firmware:

@@ -28,19 +28,26 @@ class Verification:
     report: Report
 
 
-def build_patch(folder: Path, board: Board, firmware_elf: Path, *, cc: str | None = None) -> BuiltPatch:
-    """The patch in `folder` for one build of one board, ready to pack.
+def build_patch(
+    folder: Path, board: Board, firmware: Path | Firmware, *, cc: str | None = None
+) -> BuiltPatch:
+    """The patch in `folder` for one build of one board, ready to pack; `firmware` is its ELF.
 
-    Raises PatchRejected if the verifier has findings, and whatever compiler, loader and binding raise.
+    Raises PatchRejected if the verifier has findings, and whatever verify_patch() raises.
     """
-    verification = verify_patch(folder, board, load_firmware(firmware_elf), cc=cc)
+    loaded = load_firmware(firmware) if isinstance(firmware, Path) else firmware
+    verification = verify_patch(folder, board, loaded, cc=cc)
     if verification.report.program is None:
         raise _rejection(verification.report.findings)
     return _built(verification.patch, verification.report.program, board)
 
 
 def verify_patch(folder: Path, board: Board, firmware: Firmware, *, cc: str | None = None) -> Verification:
-    """Compile, bind and verify; a rejected patch is a value: its report has findings."""
+    """Compile, bind and verify; a rejected patch is a value: its report has findings.
+
+    Raises TargetMismatch if the firmware is another board's, and whatever compiler, loader and binding raise.
+    """
+    firmware.check_board(board)
     description = load_description(folder)
     source = folder / "patch.c"
     program = load_program(compile_source(source, description.header(), cc=cc), str(source))

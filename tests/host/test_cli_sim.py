@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,9 @@ def lines(monkeypatch):
         seen.append((machine, line.path, stop()))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(emulated, "build_machine", lambda selector: seen.append(selector) or _Machine())
+    monkeypatch.setattr(
+        emulated, "powered", lambda selector: nullcontext(seen.append(selector) or _Machine())
+    )
     monkeypatch.setattr(terminal, "run_line", interrupted)
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     return seen
@@ -151,22 +153,33 @@ def run_echo(echo, *arguments):
     return main(["sim", "run", "nrf52840dk", "--image", str(echo), *map(str, arguments)])
 
 
+def list_echo(echo, flash):
+    return main(["list", "--to", f"sim:nrf52840dk?image={echo}&flash={flash}"])
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["new file", "file of another run"])
+@pytest.mark.parametrize(
+    "second_command", [lambda echo, flash: run_echo(echo, "--flash", flash), list_echo], ids=["run", "list"]
+)
 def test_a_second_board_on_the_same_flash_file_is_refused_until_the_first_ends(
-    interrupted, echo, tmp_path, capsys
+    interrupted, echo, tmp_path, capsys, second_command, exists
 ):
     meanwhile, seen = interrupted
     flash = tmp_path / "flash.bin"
-    assert run_echo(echo, "--flash", flash) == 130
+    if exists:
+        assert run_echo(echo, "--flash", flash) == 130
+    assert flash.exists() is exists
 
     def second() -> int:
         meanwhile.clear()
-        return run_echo(echo, "--flash", flash)
+        return second_command(echo, flash)
 
     meanwhile.append(second)
     assert run_echo(echo, "--flash", flash) == 130
 
     assert seen == [8]
     assert "another emulated board runs on this flash (end it, or give each" in capsys.readouterr().err
+    assert meanwhile == []
     assert run_echo(echo, "--flash", flash) == 130
 
 
@@ -187,6 +200,28 @@ def test_flash_that_cannot_be_kept_there_is_said(interrupted, echo, tmp_path, ca
     assert run_echo(echo, "--flash", tmp_path / "absent" / "flash.bin") == 4
 
     assert "cannot keep the flash here: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["folder", "/dev/null"])
+def test_flash_that_is_no_file_is_refused_and_left_alone(interrupted, echo, tmp_path, where, capsys):
+    (tmp_path / "folder").mkdir()
+    place = tmp_path / where  # /dev/null stays itself
+
+    assert run_echo(echo, "--flash", place) == 4
+
+    said = capsys.readouterr().err
+    assert f"{place}: cannot keep the flash here: this is no file" in said
+    assert "delete" not in said
+    assert place.exists()
+
+
+def test_an_image_that_is_no_elf_file_is_named(interrupted, tmp_path, capsys):
+    image = tmp_path / "keys.hex"
+    image.write_text(":00000001FF\n")
+
+    assert run_echo(image, "--flash", tmp_path / "flash.bin") == 4
+
+    assert f"{image}: this is no ELF file" in capsys.readouterr().err
 
 
 def test_the_firmware_of_another_board_is_exit_7_and_the_board_s_own_runs(interrupted, tmp_path, capsys):

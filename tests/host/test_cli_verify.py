@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from patchctl.board import board_names, load_board
 from patchctl.cli.main import main
 
 PATCH = Path(__file__).parents[2] / "patches" / "import_all"
@@ -64,3 +66,60 @@ def test_the_same_loop_is_refused_where_the_site_does_not_allow_it(metered, some
     assert "error[loop]: this loop cannot be shown to end" in said
     assert "bound it: for (u32 i = 0;" in said
     assert "[site] metered = true, and a fuel of your own" in said
+
+
+@pytest.fixture
+def named(tiny_elf, tmp_path):
+    """The tiny firmware with a board's class identifier in it, as the runtime brings it."""
+
+    def made(board):
+        identity, image = tmp_path / "class_id", tmp_path / f"{board.name}.elf"
+        identity.write_bytes(board.class_id)
+        section = [f"--add-section=.class_id={identity}", "--set-section-flags=.class_id=alloc,readonly,data"]
+        subprocess.run(["arm-none-eabi-objcopy", *section, str(tiny_elf), str(image)], check=True)
+        return image
+
+    return made
+
+
+@pytest.fixture
+def other_board(some_board):
+    """Another board with comparators."""
+    boards = map(load_board, board_names())
+    return next(board for board in boards if board.chip.fpb and board.name != some_board.name)
+
+
+def test_firmware_of_another_board_is_exit_7_and_that_of_this_board_accepted(
+    named, some_board, other_board, capsys
+):
+    assert asked(PATCH, some_board, named(other_board)) == 7
+    said = capsys.readouterr()
+    assert f"this firmware is for {other_board.name}, not for {some_board.name}" in said.err
+    assert "accepted" not in said.out
+
+    assert asked(PATCH, some_board, named(some_board)) == 0
+    said = capsys.readouterr()
+    assert "accepted" in said.out
+    assert "warning" not in said.err
+
+
+def test_firmware_that_names_no_board_is_accepted_and_that_is_said(some_board, tiny_elf, capsys):
+    assert asked(PATCH, some_board, tiny_elf) == 0
+
+    assert f"names no board; that it is for {some_board.name} is taken on trust" in capsys.readouterr().err
+
+
+def test_no_container_is_made_for_another_board_s_firmware(named, some_board, other_board, tmp_path, capsys):
+    key, out = tmp_path / "key.pem", tmp_path / "out.suit"
+    assert main(["keys", "new", str(key)]) == 0
+
+    def build(image):
+        command = ["build", str(PATCH), "--board", some_board.name, "--firmware", str(image)]
+        return main([*command, "--key", str(key), "--out", str(out)])
+
+    assert build(named(other_board)) == 7
+    assert f"this firmware is for {other_board.name}" in capsys.readouterr().err
+    assert not out.exists()
+
+    assert build(named(some_board)) == 0
+    assert out.exists()

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-from patchctl.errors import ConfigError, InputError, KeyRefused, UsageError
+from patchctl.errors import ConfigError, InputError, KeyRefused, LinkError, UsageError
 from patchctl.link import emulated
 from patchctl.link.emulated import EmulatedLink
 from patchctl.package import keypage
@@ -117,8 +123,67 @@ def test_a_file_without_the_boards_key_page_is_refused(tmp_path, content):
 def test_a_missing_firmware_is_named_with_the_command_that_makes_it(tmp_path):
     selector = emulated.parse_selector(f"nrf52840dk?image={tmp_path}/none.elf")
 
-    with pytest.raises(InputError) as failure:
-        emulated.build_machine(selector)
+    with pytest.raises(InputError) as failure, emulated.powered(selector):
+        pass
 
     assert failure.value.where == f"{tmp_path}/none.elf"
     assert "make -C device_runtime" in failure.value.hint
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """What follows `sim:` for a board that echoes, with a flash file that is not there yet."""
+    pytest.importorskip("unicorn", reason="emulated boards need unicorn: pip install 'patchctl[sim]'")
+    from emulator_boards import firmware
+
+    (tmp_path / "echo.elf").write_bytes(firmware("echo"))
+    return f"nrf52840dk?image={tmp_path}/echo.elf&flash={tmp_path}/flash.bin"
+
+
+def test_a_flash_file_is_one_link_s_until_that_is_closed(kept):
+    first = EmulatedLink.open(kept)
+    with pytest.raises(LinkError, match="another emulated board runs on this flash"):
+        EmulatedLink.open(kept)
+    first.close()
+    first.close()
+
+    with EmulatedLink.open(kept), pytest.raises(LinkError):
+        EmulatedLink.open(kept)
+    EmulatedLink.open(kept).close()
+
+
+HOLD = (
+    "import sys\n"
+    "from patchctl.link.emulated import EmulatedLink\n"
+    "link = EmulatedLink.open(sys.argv[1])\n"
+    "print('open', flush=True)\n"
+    "sys.stdin.read()\n"
+)
+
+
+def test_a_killed_process_leaves_its_flash_file_to_the_next(kept):
+    host = str(Path(__file__).resolve().parents[2] / "host")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, kept], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": host},
+    ) as other:  # fmt: skip
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(LinkError):
+            EmulatedLink.open(kept)
+        other.kill()
+        assert other.wait(timeout=60) == -signal.SIGKILL
+
+    EmulatedLink.open(kept).close()
+
+
+def test_a_board_that_cannot_be_made_keeps_no_flash_file(kept, tmp_path):
+    (tmp_path / "keys").write_bytes(b"garbage")
+    with pytest.raises(KeyRefused):
+        EmulatedLink.open(f"{kept}&keys={tmp_path}/keys")
+    assert not (tmp_path / "flash.bin").exists()
+
+    (tmp_path / "flash.bin").write_bytes(b"short")
+    with pytest.raises(InputError, match="flash file has 5 bytes"):
+        EmulatedLink.open(kept)
+    (tmp_path / "flash.bin").unlink()
+    EmulatedLink.open(kept).close()

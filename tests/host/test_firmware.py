@@ -61,10 +61,10 @@ def test_object_is_no_function(tiny_firmware):
     assert refusal.value.what == "'mp_type_module' is no function of the firmware"
 
 
-def test_runtime_text_is_no_site_but_what_it_calls_is(tiny_firmware):
-    tiny_firmware.check_site(tiny_firmware.function("take", ""), "patch.toml")
+def test_runtime_text_is_no_site_but_what_it_calls_is(tiny_firmware, some_board):
+    tiny_firmware.check_site(tiny_firmware.function("take", ""), some_board, "patch.toml")
     with pytest.raises(TargetMismatch) as refusal:
-        tiny_firmware.check_site(tiny_firmware.function("hp_inner", ""), "patch.toml")
+        tiny_firmware.check_site(tiny_firmware.function("hp_inner", ""), some_board, "patch.toml")
 
     assert refusal.value.what == "'hp_inner' belongs to the runtime itself"
 

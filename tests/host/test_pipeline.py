@@ -1,6 +1,7 @@
 """From a patch folder to a BuiltPatch, with the patches of this repository and with broken ones."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,24 @@ def test_site_in_the_runtime_is_refused(copied, some_board, tiny_elf):
         build_patch(copied, some_board, tiny_elf)
 
     assert refusal.value.exit_code == 7
+
+
+def test_site_outside_the_board_s_flash_is_refused_and_one_at_its_second_address_accepted(
+    copied, some_board, tiny_elf
+):
+    def seen_at(address, alias):
+        regions = tuple(
+            replace(region, address=address, alias=alias) if region.name == some_board.flash.name else region
+            for region in some_board.chip.region
+        )
+        return replace(some_board, chip=replace(some_board.chip, region=regions))
+
+    with pytest.raises(TargetMismatch) as refusal:
+        build_patch(copied, seen_at(0x0800_0000, -1), tiny_elf)
+
+    assert f"outside the flash of {some_board.name}" in refusal.value.what
+    assert refusal.value.where.endswith("patch.toml")
+    assert build_patch(copied, seen_at(0x0800_0000, 0), tiny_elf).sites[0].function == "mp_import_all"
 
 
 def test_bounded_loop_over_firmware_memory_is_accepted(copied, some_board, tiny_elf):

@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from patchctl.board import load_board
+from patchctl.board import Board, load_board
 from patchctl.cli.options import BoardName, Compiler, FirmwareFile, reporter_of, undo_path
 from patchctl.cli.report import Reporter
 from patchctl.description import Description
 from patchctl.errors import InputError, PatchRejected
-from patchctl.firmware import load_firmware
+from patchctl.firmware import Firmware, load_firmware
 from patchctl.package.envelope import seal_patch
 from patchctl.package.signing import load_signing_key
 from patchctl.pipeline import build_patch, verify_patch
@@ -43,7 +43,7 @@ def build(
     reporter = reporter_of(context)
     facts = load_board(board)
     signing_key = load_signing_key(key)
-    patch = build_patch(folder, facts, firmware, cc=cc)
+    patch = build_patch(folder, facts, _firmware_of(reporter, firmware, facts), cc=cc)
     install, undo = seal_patch(patch, facts.class_id, signing_key)
     path = out if out is not None else Path(f"{patch.id}.suit")
     for place, container in ((undo_path(path), undo), (path, install)):
@@ -71,7 +71,8 @@ def verify(
 ) -> None:
     """Prove a patch safe and bounded for one board and build, or say why not."""
     reporter = reporter_of(context)
-    verification = verify_patch(folder, load_board(board), load_firmware(firmware), cc=cc)
+    facts = load_board(board)
+    verification = verify_patch(folder, facts, _firmware_of(reporter, firmware, facts), cc=cc)
     report = verification.report
     for finding in report.findings:
         reporter.event(
@@ -82,6 +83,14 @@ def verify(
         count = len(report.findings)
         raise PatchRejected(f"rejected: {count} finding{'' if count == 1 else 's'}", where=str(folder))
     _tell_verified(reporter, report, verification.patch.description)
+
+
+def _firmware_of(reporter: Reporter, path: Path, board: Board) -> Firmware:
+    """The firmware at `path`; a warning if it names no board, TargetMismatch if it is another's."""
+    firmware = load_firmware(path)
+    if not firmware.check_board(board):
+        reporter.warn(f"{path}: this firmware names no board; that it is for {board.name} is taken on trust")
+    return firmware
 
 
 def _tell_verified(reporter: Reporter, report: Report, patch: Description) -> None:

@@ -6,7 +6,6 @@ patchctl/emulator/terminal.py
 
 from __future__ import annotations
 
-import fcntl
 import signal
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import typer
 from patchctl.board import load_board
 from patchctl.cli.options import reporter_of
 from patchctl.cli.report import Reporter
-from patchctl.errors import InputError, LinkError
+from patchctl.errors import LinkError
 from patchctl.link import emulated
 
 if TYPE_CHECKING:  # the emulator needs a package that the other commands do not
@@ -77,7 +76,7 @@ def run(
     facts = load_board(board)
     elf = image if image is not None else emulated.default_image(board)
     with ExitStack() as held:
-        machine = held.enter_context(_machine(emulated.Selector(facts, elf, flash, keys)))
+        machine = held.enter_context(emulated.powered(emulated.Selector(facts, elf, flash, keys)))
         line = held.enter_context(closing(PtyLine() if tcp is None else TcpLine(tcp)))
         server = None if gdb is None else held.enter_context(closing(GdbServer(machine, gdb)))
         path = line.path if tcp is not None else held.enter_context(_linked(line.path, pty_link))
@@ -94,25 +93,6 @@ def run(
 
 
 _WITH_GDB = "while it is attached, a breakpoint patch halts there and does not run"
-
-
-@contextmanager
-def _machine(selector: emulated.Selector) -> Iterator[Machine]:
-    """The board, alone on its flash file: two would write over each other's patches."""
-    where, path = str(selector.flash), selector.flash
-    try:
-        with ExitStack() as held:
-            if path is not None and path.is_file():
-                fcntl.flock(held.enter_context(path.open("rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
-            machine = emulated.build_machine(selector)
-            kept = held.pop_all()
-    except BlockingIOError as problem:
-        hint = "end it, or give each a --flash of its own"
-        raise LinkError("another emulated board runs on this flash", where=where, hint=hint) from problem
-    except OSError as problem:
-        raise InputError(f"cannot keep the flash here: {problem.strerror}", where=where) from problem
-    with kept:
-        yield machine
 
 
 _FAULTS = {3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}

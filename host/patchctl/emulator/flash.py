@@ -27,12 +27,22 @@ class PowerCut(PatchctlError):
 
 
 def flash_buffer(bytes_: int, path: Path | None = None) -> mmap.mmap:
-    """`bytes_` of erased flash; with `path`, kept in that file: a killed process loses no finished write."""
+    """`bytes_` of erased flash; with `path`, kept in that file: a killed process loses no finished write.
+
+    A file that is absent or empty is made; InputError if it has another size, or cannot be used.
+    """
     if path is None:
         buffer = mmap.mmap(-1, bytes_)
         buffer[:] = bytes([ERASED]) * bytes_
         return buffer
-    if not path.exists():
+    try:
+        return _kept_in(path, bytes_)
+    except OSError as problem:
+        raise InputError(f"cannot keep the flash here: {problem.strerror}", where=str(path)) from problem
+
+
+def _kept_in(path: Path, bytes_: int) -> mmap.mmap:
+    if not path.exists() or path.stat().st_size == 0:
         path.write_bytes(bytes([ERASED]) * bytes_)
     if path.stat().st_size != bytes_:
         raise InputError(

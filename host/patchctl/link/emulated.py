@@ -8,13 +8,16 @@ Next: patchctl/emulator/machine.py
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
-from patchctl.board import Board, board_names, load_board
-from patchctl.errors import InputError, LinkError, TargetMismatch, UsageError
+from patchctl.board import Board, load_board
+from patchctl.errors import InputError, LinkError, UsageError
+from patchctl.firmware import check_board
 from patchctl.link.base import ClosesItself, Link
 from patchctl.package import keypage
 
@@ -98,8 +101,23 @@ def _read(path: Path, hint: str) -> bytes:
         raise InputError(f"cannot read: {problem.strerror}", where=str(path), hint=hint) from problem
 
 
-def build_machine(selector: Selector) -> EmulatedMachine:
-    """A powered board with that firmware, flash and keys; InputError if a file is missing."""
+@contextmanager
+def powered(selector: Selector) -> Iterator[EmulatedMachine]:
+    """A powered board with that firmware, flash and keys, alone on its flash file while the block runs.
+
+    InputError if a file is missing or not usable, TargetMismatch for another board's firmware, LinkError
+    while another emulated board has the flash file.
+    """
+    image = _read(selector.image, f"build it with: make -C device_runtime BOARD={selector.board.name}")
+    check_board(image, selector.board, str(selector.image))
+    keys = key_page_from(selector.keys, selector.board) if selector.keys else None
+    with ExitStack() as held:
+        if selector.flash is not None:
+            held.enter_context(_alone_on(selector.flash))
+        yield _build_machine(selector, keys)
+
+
+def _build_machine(selector: Selector, keys: bytes | None) -> EmulatedMachine:
     try:
         from patchctl.emulator import Machine as Emulated
     except ImportError as problem:
@@ -108,20 +126,35 @@ def build_machine(selector: Selector) -> EmulatedMachine:
             where=f"sim:{selector.board.name}",
             hint="pip install 'patchctl[sim]'",
         ) from problem
-    image = _read(selector.image, f"build it with: make -C device_runtime BOARD={selector.board.name}")
-    check_board(image, selector.board, str(selector.image))
-    keys = key_page_from(selector.keys, selector.board) if selector.keys else None
-    return Emulated(selector.board, image, flash_file=selector.flash, provisioning=keys)
+    return Emulated(selector.board, selector.image, flash_file=selector.flash, provisioning=keys)
 
 
-def check_board(image: bytes, board: Board, where: str) -> None:
-    """TargetMismatch if the ELF `image` holds another board's class identifier, and not this one's."""
-    if board.class_id in image:
-        return
-    for name in board_names():
-        if load_board(name).class_id in image:
-            hint = f"build it with BOARD={board.name}, or run it on {name}"
-            raise TargetMismatch(f"this firmware is for {name}, not for {board.name}", where=where, hint=hint)
+@contextmanager
+def _alone_on(flash: Path) -> Iterator[None]:
+    """The flash file, made if need be, is this board's: two would write over each other's patches.
+
+    The lock belongs to the open file, so that a killed process leaves none.
+    """
+    import fcntl  # here: not every system that can push to a real board has it
+
+    where = str(flash)
+    if flash.exists() and not flash.is_file():
+        raise InputError(
+            "cannot keep the flash here: this is no file",
+            where=where,
+            hint="name a file; it is made if there is none",
+        )
+    try:
+        file = flash.open("ab")
+    except OSError as problem:
+        raise InputError(f"cannot keep the flash here: {problem.strerror}", where=where) from problem
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as problem:
+            hint = "end it, or give each a flash file of its own"
+            raise LinkError("another emulated board runs on this flash", where=where, hint=hint) from problem
+        yield
 
 
 class EmulatedLink(ClosesItself):
@@ -130,6 +163,7 @@ class EmulatedLink(ClosesItself):
     repeatable = True
 
     def __init__(self, machine: Machine, board_name: str) -> None:
+        self._held = ExitStack()  # what close() gives back
         self.machine = machine
         self.board_name = board_name
         self.name = f"sim:{board_name}"
@@ -139,8 +173,10 @@ class EmulatedLink(ClosesItself):
     def open(cls, rest: str) -> Link:
         """Powers a board up and lets its firmware start."""
         selector = parse_selector(rest)
-        link = cls(build_machine(selector), selector.board.name)
-        link.boot()
+        with ExitStack() as held:
+            link = cls(held.enter_context(powered(selector)), selector.board.name)
+            link.boot()
+            link._held = held.pop_all()
         return link
 
     def boot(self) -> None:
@@ -171,4 +207,5 @@ class EmulatedLink(ClosesItself):
         self.machine.serial.feed(data)
 
     def close(self) -> None:
-        """Nothing to give back: a flash file holds every finished write already."""
+        """Lets go of the flash file, which holds every finished write already."""
+        self._held.close()
