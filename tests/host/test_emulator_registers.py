@@ -10,6 +10,8 @@ from patchctl.emulator.registers import RegisterFile, UnmodelledAccess
 
 from tests.micropython.firmware import firmware_elf
 
+LIMIT_US = 300_000  # a board that polls what no model knows fails soon
+
 
 @cache
 def image(name):
@@ -24,9 +26,9 @@ def powered_on(name):
 
 
 def boot_and_type(machine):
-    machine.run_until_output(b"bare> ")
+    machine.run_until_output(b"bare> ", limit_us=LIMIT_US)
     machine.serial.feed(b"uptime\r")
-    machine.run_until_output(b"\r\nbare> ")
+    machine.run_until_output(b"\r\nbare> ", limit_us=LIMIT_US)
 
 
 def registers_touched(name):
