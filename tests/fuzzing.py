@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from patchctl.contract import OPCODES, Op, Status
@@ -89,18 +89,29 @@ def write_seeds(folder: Path) -> None:
         (folder / f"vector-{number}").write_bytes(bytes(head) + vector.code)
 
 
-def fuzz(program: Path, folder: Path, options: Iterable[str]) -> tuple[int, str]:
-    """Runs the fuzzer from vectors and corpus; new inputs go to `folder`, never into the committed corpus."""
+def fuzz(
+    program: Path, folder: Path, options: Iterable[str], ended: Callable[[], bool] = lambda: False
+) -> tuple[int, str]:
+    """Runs the fuzzer from vectors and corpus; new inputs go to `folder`, never into the committed corpus.
+
+    Once `ended` says so it is told to end: it prints its counts then, and its exit code is not 0.
+    """
     found, seeds = folder / "found", folder / "seeds"
     found.mkdir(exist_ok=True)
     seeds.mkdir(exist_ok=True)
     write_seeds(seeds)
-    end = subprocess.run(
-        [
-            str(program), f"-max_len={INPUT_BYTES_MAX}", f"-dict={DICTIONARY}", "-seed=1",
-            f"-artifact_prefix={folder}/", "-print_final_stats=1", *options,
-            str(found), str(seeds), str(CORPUS),
-        ],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return end.returncode, end.stderr
+    command = [
+        str(program), f"-max_len={INPUT_BYTES_MAX}", f"-dict={DICTIONARY}", "-seed=1",
+        f"-artifact_prefix={folder}/", "-print_final_stats=1", *options,
+        str(found), str(seeds), str(CORPUS),
+    ]  # fmt: skip
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        while True:
+            try:
+                _, said = process.communicate(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                if ended():
+                    process.terminate()
+    return process.returncode, said

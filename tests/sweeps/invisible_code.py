@@ -26,6 +26,7 @@ CORES = {
     "cortex-m0plus": ("-mcpu=cortex-m0plus", ""),
     "cortex-m3": ("-mcpu=cortex-m3", ""),
     "cortex-m4f": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
+    "cortex-m33": ("-mcpu=cortex-m33", ""),
     "cortex-m33f": ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"),
 }
 NOP = b"\x00\xbf"

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from patchctl.board import board_names, load_board
 from patchctl.emulator import injection
+
+from sweep.progress import Progress, positive
 
 if TYPE_CHECKING:
     from tests.sweeps.cuts import Tally
 
 BOARDS = tuple(name for name in board_names() if injection.can_be_torn(load_board(name)))
 _CUTS, _RESETS = 500, 200
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,22 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resets", type=int, default=_RESETS, help="resets a board")
     parser.add_argument(
         "--again-one-in",
-        type=int,
+        type=positive,
         default=1,
         help="of the states found, how many are asked for the change again",
     )
     parser.add_argument("--board", action="append", choices=BOARDS, help="only this board")
 
 
-def sweep_cuts(options: argparse.Namespace) -> int:
+def sweep_cuts(options: argparse.Namespace, progress: Progress) -> int:
     """Prints counts for each board; 1 if any came back as a third thing, or less was done than asked."""
     left_out = ", ".join(name for name in board_names() if name not in BOARDS)
     print(f"left out, for their store is in RAM: {left_out}")
-    failed = [board for board in options.board or BOARDS if _sweep_board(board, options)]
-    return int(bool(failed))
+    boards = progress.each(options.board or BOARDS)
+    return progress.exit_code(any([_sweep_board(board, options, progress) for board in boards]))
 
 
-def _sweep_board(board: str, options: argparse.Namespace) -> bool:
+def _sweep_board(board: str, options: argparse.Namespace, progress: Progress) -> bool:
     """One board; True if anything is wrong."""
     from tests.sweeps.changes import golden  # slow: it builds the images
     from tests.sweeps.cuts import sweep
@@ -55,19 +56,16 @@ def _sweep_board(board: str, options: argparse.Namespace) -> bool:
     seed, resets = options.seed, options.resets
     cuts = max(_CUTS, sum(golden(board).operations)) if options.cuts is None else options.cuts
     print(f"{board}, seed {seed}: {cuts} cuts and {resets} resets", flush=True)
-    last = time.monotonic()
 
-    def told(tally: Tally) -> None:
-        nonlocal last
-        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print(f"  {tally.cases.total()} done, {len(tally.failures)} failed", flush=True)
+    def run(told: Callable[[Tally], None]) -> Tally:
+        return sweep(board, cuts, resets, seed=seed, again_one_in=options.again_one_in, told=told)
 
-    tally = sweep(board, cuts, resets, seed=seed, again_one_in=options.again_one_in, told=told)
+    tally = progress.counted(run, lambda t: f"{t.cases.total()} done, {len(t.failures)} failed")
+    done = tally.cases.total()
     _print_tally(tally)
     for text in tally.failures:
         print(f"{board}: {text}", file=sys.stderr)
-    return bool(tally.failures) or tally.cases.total() != cuts + resets
+    return bool(tally.failures) or done == 0 or done != cuts + resets
 
 
 def _print_tally(tally: Tally) -> None:

@@ -9,62 +9,69 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from patchctl.board import board_names
+
+from sweep.progress import Progress, positive
+from tests.sweeps.invisible_boards import M3
 
 if TYPE_CHECKING:
     from tests.sweeps.invisible import Tally
 
-BOARDS = ("nrf52840dk", "nrf5340dk", "stm32l475", "nrf52840dk with a Cortex-M3", "nucleo_g0b1re")
-_SECONDS_BETWEEN_LINES = 10.0
+BOARDS = (*board_names(), M3)  # M3: a core with comparators that no board has
 _SHOWN = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `sweep pass`."""
     parser.add_argument("--seed", type=int, default=0, help="chooses registers, data and moments")
-    parser.add_argument("--runs", type=int, default=1, help="cases for each site in each context")
-    parser.add_argument("--every", type=int, default=1, help="only each Nth site in each context")
+    parser.add_argument("--runs", type=positive, default=1, help="cases for each site in each context")
+    parser.add_argument("--every", type=positive, default=1, help="only each Nth site in each context")
     parser.add_argument("--board", action="append", choices=BOARDS, help="only this board")
 
 
-def sweep_pass(options: argparse.Namespace) -> int:
+def sweep_pass(options: argparse.Namespace, progress: Progress) -> int:
     """Prints counts for each board; 1 if anything is not as it should be."""
-    failed = [board for board in options.board or BOARDS if _sweep(board, options)]
-    return int(bool(failed))
+    boards = progress.each(options.board or BOARDS)
+    return progress.exit_code(any([_sweep(board, options, progress) for board in boards]))
 
 
-def _sweep(board: str, options: argparse.Namespace) -> list[str]:
-    from tests.sweeps.invisible import Choice, every_moment, sweep  # slow: they build the images
-    from tests.sweeps.invisible_mutants import unnoticed
+def _sweep(board: str, options: argparse.Namespace, progress: Progress) -> list[str]:
+    from tests.sweeps.invisible import Choice, sweep  # slow: it builds the images
 
     print(f"{board}, seed {options.seed}: {options.runs} cases a site and context", flush=True)
-    last = started = time.monotonic()
+    started = time.monotonic()
+    choice = Choice(options.every, options.seed, options.runs)
 
-    def told(tally: Tally) -> None:
-        nonlocal last
-        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print(f"  {tally.runs.total()} runs, {len(tally.differences)} differences", flush=True)
+    def run(told: Callable[[Tally], None]) -> Tally:
+        return sweep(board, choice, told=told)
 
-    tally = sweep(board, Choice(options.every, options.seed, options.runs), told=told)
-    moments = every_moment(board)
-    planted, missed = unnoticed(board)
-    wrong = [*tally.differences, *moments.differences, *(f"not reached: {text}" for text in tally.unreached)]
-    wrong += ["nothing ran"] * (not tally.runs)
-    wrong += [f"planted and not noticed: {name}" for name in missed]
+    tally = progress.counted(run, lambda t: f"{t.runs.total()} runs, {len(t.differences)} differences")
     for line in report(tally):
-        print(f"  {line}")
-    print(
-        f"  interrupts behind each instruction of one hit: {moments.injected}, that hit too: {moments.nested}"
-    )
-    print(f"  planted faults noticed: {planted - len(missed)} of {planted}")
-    print(
-        f"  differences: {len(tally.differences + moments.differences)}, {time.monotonic() - started:.0f} s",
-        flush=True,
-    )
+        print(f"  {line}", flush=True)
+    wrong = [*tally.differences, *(f"not reached: {text}" for text in tally.unreached)]
+    wrong += ["nothing ran"] * (not tally.runs)
+    wrong += [] if progress.ended else _moments_and_mutants(board)
+    print(f"  wrong: {len(wrong)}, {time.monotonic() - started:.0f} s", flush=True)
     for text in wrong[:_SHOWN]:
         print(f"{board}: {text}", file=sys.stderr)
     return wrong
+
+
+def _moments_and_mutants(board: str) -> list[str]:
+    """An interrupt behind each instruction of one hit, and planted faults; what was wrong."""
+    from tests.sweeps.invisible import every_moment
+    from tests.sweeps.invisible_mutants import unnoticed
+
+    moments = every_moment(board)
+    print(
+        f"  interrupts behind each instruction of one hit: {moments.injected}, that hit too: {moments.nested}"
+    )
+    planted, missed = unnoticed(board)
+    print(f"  planted faults noticed: {planted - len(missed)} of {planted}")
+    return [*moments.differences, *(f"planted and not noticed: {name}" for name in missed)]
 
 
 def report(tally: Tally) -> list[str]:

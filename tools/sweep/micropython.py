@@ -9,34 +9,35 @@ from __future__ import annotations
 
 import argparse
 import resource
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+from patchctl.board import board_names
+
+from sweep.progress import Progress, positive
 
 if TYPE_CHECKING:
     from tests.second_opinion.suite import Outcome
 
-BOARDS = ("nrf52840dk", "nrf5340dk", "nucleo_g0b1re", "stm32l475")
-_SECONDS_BETWEEN_LINES = 10.0
 _TEXT_SHOWN = 400
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `sweep micropython`."""
-    parser.add_argument("--board", action="append", choices=BOARDS, help="default: nrf52840dk")
-    parser.add_argument("--every", type=int, default=1, help="only each Nth test")
+    parser.add_argument("--board", action="append", choices=board_names(), help="only this board")
+    parser.add_argument("--every", type=positive, default=1, help="only each Nth test")
 
 
-def sweep_micropython(options: argparse.Namespace) -> int:
+def sweep_micropython(options: argparse.Namespace, progress: Progress) -> int:
     """Prints counts and names for each board; 1 if differences.toml is wrong about any test that ran."""
-    surprised = [board for board in options.board or BOARDS[:1] if _sweep(board, options.every)]
-    return int(bool(surprised))
+    boards = progress.each(options.board or board_names())
+    return progress.exit_code(any([_sweep(board, options.every, progress) for board in boards]))
 
 
-def _sweep(board: str, every: int) -> list[str]:
+def _sweep(board: str, every: int, progress: Progress) -> list[str]:
+    """One board; what is not as differences.toml says."""
     from tests.micropython.firmware import firmware_elf  # slow: it builds the image
     from tests.second_opinion import suite
 
@@ -44,36 +45,16 @@ def _sweep(board: str, every: int) -> list[str]:
     listed = suite.differences(board)
     ready = suite.Suite(board, firmware_elf(board))
     names = suite.names()[::every]
-    outcome = suite.run_suite(ready, _until_interrupted(names), _progress())
+    outcome = suite.run_suite(ready, progress.each(names), progress.tell)
     _report(board, outcome, listed)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"{board}: {time.monotonic() - started:.0f} s, at most {peak_mb} MB", flush=True)
     missed = len(names) - outcome.total
-    surprises = outcome.surprises(listed) + ([f"interrupted, {missed} tests not run"] if missed else [])
+    surprises = outcome.surprises(listed) + ([f"{missed} tests not run"] if missed else [])
+    surprises += [] if outcome.passed or outcome.differing else ["no test ran"]
     for text in surprises:
         print(f"{board}: {text}", file=sys.stderr)
     return surprises
-
-
-def _until_interrupted(names: Iterable[str]) -> Iterator[str]:
-    """All names; after a Ctrl-C no more, so that what was found until then is reported."""
-    interrupted = list[int]()
-    before = signal.signal(signal.SIGINT, lambda number, _: interrupted.append(number))
-    yield from takewhile(lambda _: not interrupted, names)
-    signal.signal(signal.SIGINT, before)
-
-
-def _progress() -> Callable[[str], None]:
-    """Prints a test's name now and then."""
-    last = time.monotonic()
-
-    def told(name: str) -> None:
-        nonlocal last
-        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print(f"  {name}", flush=True)
-
-    return told
 
 
 def _report(board: str, outcome: Outcome, listed: Mapping[str, str]) -> None:
