@@ -56,6 +56,7 @@ def connect(
 ) -> Device:
     """A Device at `target`: a selector, whose link is then closed with the Device, or an open Link.
 
+    Who opens closes: a Link that was open before stays open, and its opener closes it.
     `archive` keeps undo containers and public keys (default: the user's data folder); `known_keys` are
     further keys to check signatures with before sending.
     """

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,8 @@ import pytest
 from patchctl.errors import PatchctlError
 
 if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
     from patchctl.bench import Bench, Booted, Target
 
 _BOARDS: Final = "patchctl_boards"
@@ -30,6 +33,7 @@ _MARKS: Final = (
     "boards(*names): run on these boards only",
     "images(*names): run with these images only",
 )
+_BRACES: Final = re.compile(r"\{[^{}]*\}")
 _NAMED_PROMPT: Final = re.compile(r"(?P<image>[A-Za-z_][\w-]*)\s*=\s*(?P<prompt>.*)")
 
 
@@ -68,13 +72,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One run of a test for each board and image."""
     if "patchctl_target" not in metafunc.fixturenames:
         return
-    targets = _targets(metafunc.config)
+    configured = _targets(metafunc.config)
     _prompts(metafunc.config)  # a mistake there is said before anything boots
     boards = _marked(metafunc, "boards", _board_names())
     images = _marked(metafunc, "images", _image_names(metafunc.config))
-    targets = [target for target in targets if boards is None or target.board in boards]
+    targets = [target for target in configured if boards is None or target.board in boards]
     targets = [target for target in targets if images is None or target.image_name in images]
-    metafunc.parametrize("patchctl_target", targets, ids=str, scope="session", indirect=True)
+    nowhere = [] if targets else [_nowhere({"boards": boards, "images": images}, configured)]
+    metafunc.parametrize("patchctl_target", targets or nowhere, ids=str, scope="session", indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,6 +90,15 @@ def pytest_runtest_call() -> Generator[None, None, None]:
     except PatchctlError as problem:
         problem.add_note(problem.line())
         raise
+
+
+def _nowhere(marked: Mapping[str, set[str] | None], configured: Iterable[Target]) -> ParameterSet:
+    """What stands for the targets of a test whose marks leave none of them: a skip that says so."""
+    only = " and ".join(
+        f"{kind} {', '.join(sorted(names)) or 'none'}" for kind, names in marked.items() if names is not None
+    )
+    reason = f"marked for {only}; configured: {', '.join(map(str, configured))}"
+    return pytest.param(None, id="nowhere", marks=pytest.mark.skip(reason=reason))
 
 
 def _marked(metafunc: pytest.Metafunc, mark: str, known: Iterable[str]) -> set[str] | None:
@@ -110,13 +124,30 @@ def _board_names() -> tuple[str, ...]:
     return board_names()
 
 
-def _rows(lines: Iterable[str], folder: Path) -> list[tuple[str, Path]]:
-    """[NAME=]ELF, taken apart."""
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """One line [NAME=]ELF; `path` is relative to `folder`, and may hold {board}."""
+
+    name: str
+    folder: Path
+    path: str
+
+    def of(self, board: str) -> Path:
+        """The ELF for `board`; UsageError for anything else in braces."""
+        path = self.path.replace("{board}", board)
+        unknown = _BRACES.search(path)
+        if unknown:
+            known = "only {board} stands for something there"
+            raise pytest.UsageError(f"{_IMAGE}: {self.path} has {unknown[0]}, and {known}")
+        return (self.folder / path).absolute()
+
+
+def _rows(lines: Iterable[str], folder: Path) -> list[_Image]:
     pairs = [line.rpartition("=")[::2] for line in lines]
-    return [(name.strip(), folder / path.strip()) for name, path in pairs]
+    return [_Image(name.strip(), folder, path.strip()) for name, path in pairs]
 
 
-def _images(config: pytest.Config) -> tuple[list[tuple[str, Path]], list[tuple[str, Path]]]:
+def _images(config: pytest.Config) -> tuple[list[_Image], list[_Image]]:
     """Those of the command line, and those of the ini file."""
     folder = config.inipath.parent if config.inipath else config.rootpath
     given = _rows(config.getoption("--patchctl-image") or [], Path.cwd())
@@ -124,7 +155,7 @@ def _images(config: pytest.Config) -> tuple[list[tuple[str, Path]], list[tuple[s
 
 
 def _image_names(config: pytest.Config) -> set[str]:
-    return {name for rows in _images(config) for name, _ in rows if name}
+    return {image.name for images in _images(config) for image in images if image.name}
 
 
 def _targets(config: pytest.Config) -> list[Target]:
@@ -139,11 +170,7 @@ def _targets(config: pytest.Config) -> list[Target]:
         )
     for name in names:
         _check(name, _board_names(), f"{_BOARDS} names the board")
-    return [
-        Target(board, name, Path(str(path).format(board=board)).absolute())
-        for board in names
-        for name, path in given or of_ini
-    ]
+    return [Target(board, image.name, image.of(board)) for board in names for image in given or of_ini]
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def compile_source(source: Path, header: str = "", *, cc: str | None = None) -> 
 def _compiler(cc: str | None) -> list[str]:
     if cc is None:
         if find_spec("ziglang") is None:
-            raise InputError("no compiler", hint="pip install 'patchctl[cc]', or name a clang with --cc")
+            raise InputError("no compiler", hint="install patchctl's extra [cc], or name a clang with --cc")
         return [sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding"]
     if shutil.which(cc) is None:
         raise InputError(f"there is no compiler {cc!r}", hint="leave --cc out to use the ziglang wheel")

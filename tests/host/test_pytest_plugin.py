@@ -79,6 +79,19 @@ def test_a_capability_that_the_board_has_runs_and_one_that_it_lacks_skips(projec
     assert code == 0, output
     assert "2 passed, 2 skipped" in output
     assert "has no runtime" in output
+    assert "marked for boards stm32l475; configured: nrf52840dk" in output
+    assert "empty parameter set" not in output
+
+
+def test_marks_that_no_configured_target_meets_are_said_in_the_skip(project):
+    code, output = project(
+        "import pytest\n"
+        "@pytest.mark.images('two')\n@pytest.mark.boards('stm32l475')\ndef test(board): pass\n",
+        images="\n    one=echo.elf\n    two=echo.elf",
+    )
+
+    assert code == 0, output
+    assert "marked for boards stm32l475 and images two; configured: nrf52840dk-one, nrf52840dk-two" in output
 
 
 def test_marks_choose_images(project):
@@ -106,6 +119,17 @@ def test_each_image_may_have_a_prompt_of_its_own_and_one_without_is_no_console(p
     assert code == 0, output
     assert "5 passed, 1 skipped" in output
     assert "nrf52840dk-two has no console" in output
+
+
+def test_the_board_s_name_stands_in_the_path_and_braces_of_a_folder_above_are_left_alone(project, tmp_path):
+    inner = tmp_path / "{x}"
+    inner.mkdir()
+    (inner / "nrf52840dk.elf").write_bytes((tmp_path / "echo.elf").read_bytes())
+    (inner / "pytest.ini").write_text(INI.format(boards="nrf52840dk", images="{board}.elf", prompt='""'))
+    code, output = project("def test(board): pass\n", "-c", "{x}/pytest.ini")
+
+    assert code == 0, output
+    assert "1 passed" in output
 
 
 def test_the_command_line_takes_the_place_of_boards_and_images(project):
@@ -146,6 +170,11 @@ PLAIN = "def test(board): pass\n"
             PLAIN,
             {"prompt": "\n    bear = '> '"},
             "patchctl_prompt names the image 'bear', which there is not (known: none)",
+        ),
+        (
+            PLAIN,
+            {"images": "build/{boart}/echo.elf"},
+            "build/{boart}/echo.elf has {boart}, and only {board} stands for something there",
         ),
         (PLAIN, {"prompt": '"\\x"'}, "is not a quoted text of Python"),
         (
@@ -188,6 +217,7 @@ PLAIN = "def test(board): pass\n"
         "board of a mark",
         "image of a mark",
         "image of a prompt",
+        "braces",
         "quotes",
         "console",
         "runtime",

@@ -124,7 +124,7 @@ def _build_machine(selector: Selector, keys: bytes | None) -> EmulatedMachine:
         raise LinkError(
             f"emulated boards need a package that is not installed ({problem.name})",
             where=f"sim:{selector.board.name}",
-            hint="pip install 'patchctl[sim]'",
+            hint="install patchctl's extra [sim]: pip install '.[sim]' in its checkout",
         ) from problem
     return Emulated(selector.board, selector.image, flash_file=selector.flash, provisioning=keys)
 
