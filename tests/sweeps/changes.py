@@ -303,9 +303,8 @@ class Golden:
         return of_change[bisect_right(starts, operation) - 1]
 
 
-def variant(target: Target, changed: dict[str, str]) -> BuiltPatch:
+def variant(target: Target, elf: Path, changed: dict[str, str]) -> BuiltPatch:
     """The board's patch with words of its source and description replaced."""
-    board = target.board
     with TemporaryDirectory() as name:
         folder = Path(name) / "patch"
         shutil.copytree(BARE.folder, folder)
@@ -314,18 +313,17 @@ def variant(target: Target, changed: dict[str, str]) -> BuiltPatch:
             for old, new in changed.items():
                 text = text.replace(old, new)
             (folder / file).write_text(text)
-        return build_patch(folder, board, firmware_elf(board.name, BARE.image))
+        return build_patch(folder, target.board, elf)
 
 
-def make_work(name: str) -> Work:
-    """The board, fresh, with every patch that has room on it."""
-    target = make_target(name, BARE)
+def make_work(target: Target, elf: Path) -> Work:
+    """The board, fresh, with every patch that has room on it; `elf` is what runs on it."""
     target.machine.restore(target.fresh)
     fewer = {f"READING_TEXT_BYTES {TEXT_BYTES}": f"READING_TEXT_BYTES {TEXT_BYTES_EVEN}"}
-    built = {PARSER: (variant(target, fewer), target.built)}
+    built = {PARSER: (variant(target, elf, fewer), target.built)}
     if target.board.chip.fpb is not None:
         for patch, site in SITES.items():
-            made = replace(variant(target, {"parse_record": site}), id=patch)
+            made = replace(variant(target, elf, {"parse_record": site}), id=patch)
             built[patch] = (made, made)
     return Work(target, built)
 
@@ -333,17 +331,23 @@ def make_work(name: str) -> Work:
 @cache
 def golden(name: str) -> Golden:
     """All changes that board `name` has room for."""
-    work, board = make_work(name), load_board(name)
+    work = make_work(make_target(name, BARE), firmware_elf(name, BARE.image))
+    return uncut(work, changes_on(load_board(name)))
+
+
+def uncut(work: Work, changes: tuple[Change, ...]) -> Golden:
+    """Goes through the changes on the board."""
     machine = work.target.machine
-    recorder, changes = Recorder(machine), changes_on(board)
+    recorder = Recorder(machine)
     counts, erased = [], []
     for recorder.change, change in enumerate(changes):
         for step in change.prepare:
             with work.target.management() as device:
                 step(work, device)
         recorder.operations, before = 0, Counter(machine.flash.erases)
+        link = EmulatedLink(recorder, work.target.board.name)
         archive = Archive(Path(work.target.folder.name))
-        with connect(EmulatedLink(recorder, name), archive=archive, known_keys=(KEY.public,)) as device:
+        with connect(link, archive=archive, known_keys=(KEY.public,)) as device:
             change.act(work, device)
         counts.append(recorder.operations)
         erased.append(frozenset(machine.flash.erases - before))

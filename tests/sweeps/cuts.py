@@ -2,7 +2,7 @@
 
 The board must boot, must hold what it held before or what the change gives, in what it reports and in what it
 does, and must take the change when it is asked again. Boards at their prompt with equal memory are looked at
-once, and boards with equal flash are asked once.
+once, and boards with equal flash are asked once. The start behind a cut is cut too.
 Next: host/patchctl/emulator/injection.py
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 
@@ -138,6 +138,39 @@ class CutCase:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """A start behind a cut, in which the board did `operations` flash operations: it took a trial back."""
+
+    case: CutCase
+    operations: int
+
+
+@dataclass(frozen=True)
+class RecoveryCase:
+    """The supply fails in `first`, and again in operation `operation` of the start that follows."""
+
+    first: CutCase
+    operation: int
+    shape: int
+
+    @property
+    def change(self) -> int:
+        return self.first.change
+
+    def happens(self, run: Golden) -> None:
+        machine = run.target.machine
+        self.first.happens(run)
+        machine.flash.cut_after(self.operation, self.shape)
+        try:
+            machine.run_until_output(BARE.prompt, limit_us=BOOT_US_MAX)
+        except PowerCut:
+            machine.power_cycle()
+            machine.serial.take()
+            return
+        raise AssertionError(f"{self} did not come: the start does not repeat")
+
+
+@dataclass(frozen=True)
 class ResetCase:
     """A system reset `instructions` after the start of moment `number`."""
 
@@ -156,15 +189,24 @@ class ResetCase:
 
 def cut_cases(run: Golden, count: int, seed: int) -> Iterator[CutCase]:
     """`count` different cuts, the changes in turn; every operation of all is cut before any is cut twice."""
-    streams = [injection.cuts(operations, operations * TORN_SHAPES, seed) for operations in run.operations]
+    chosen = in_turn(run.operations, seed)
+    return (CutCase(at, cut.operations, cut.shape) for at, cut in islice(chosen, count))
 
-    def in_turn() -> Iterator[CutCase]:
-        for _ in range(TORN_SHAPES):
-            once = [islice(s, operations) for s, operations in zip(streams, run.operations, strict=True)]
-            for row in zip_longest(*once):
-                yield from (CutCase(at, cut.operations, cut.shape) for at, cut in enumerate(row) if cut)
 
-    return islice(in_turn(), count)
+def in_turn(counts: Sequence[int], seed: int) -> Iterator[tuple[int, injection.Cut]]:
+    """Every cut in every shape of several runs of `counts` operations: the run's number, and the cut."""
+    streams = [injection.cuts(operations, operations * TORN_SHAPES, seed) for operations in counts]
+    for _ in range(TORN_SHAPES):
+        once = [islice(stream, operations) for stream, operations in zip(streams, counts, strict=True)]
+        for row in zip_longest(*once):
+            yield from ((at, cut) for at, cut in enumerate(row) if cut)
+
+
+def recovery_cases(recoveries: Sequence[Recovery], count: int | None, seed: int) -> Iterator[RecoveryCase]:
+    """`count` cuts of the starts, these in turn; None: every operation of all once."""
+    operations = [recovery.operations for recovery in recoveries]
+    chosen = islice(in_turn(operations, seed), sum(operations) if count is None else count)
+    return (RecoveryCase(recoveries[at].case, cut.operations, cut.shape) for at, cut in chosen)
 
 
 def reset_cases(run: Golden, count: int, seed: int) -> Iterator[ResetCase]:
@@ -178,6 +220,8 @@ def reset_cases(run: Golden, count: int, seed: int) -> Iterator[ResetCase]:
 
 # ------------------------------------------------ many ------------------------------------------------
 
+KINDS = {CutCase: "cuts", RecoveryCase: "cuts in recovery", ResetCase: "resets"}
+
 
 @dataclass
 class Tally:
@@ -185,36 +229,41 @@ class Tally:
 
     run: Golden
     again_one_in: int = 1
-    cases: Counter[str] = field(default_factory=Counter)
+    cases: Counter[str] = field(default_factory=Counter)  # cuts and resets
+    recovery_cuts: Counter[str] = field(default_factory=Counter)  # second cuts, by change
     cut: set[tuple[int, int]] = field(default_factory=set)  # change, operation
     shapes: set[int] = field(default_factory=set)
     images: set[bytes] = field(default_factory=set)  # flash just after a cut
+    recoveries: dict[tuple[int, int], Recovery] = field(default_factory=dict)  # by change and operations
     sights: dict[bytes, Sight] = field(default_factory=dict)  # by all memory at the prompt
     askable: set[tuple[str, int, bytes]] = field(default_factory=set)  # kind, change, flash at the prompt
     asked: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def take(self, case: CutCase | ResetCase) -> None:
+    def take(self, case: CutCase | RecoveryCase | ResetCase) -> None:
         """Lets one case happen and looks at the board afterwards."""
         case.happens(self.run)
-        kind = "resets"
+        kind, name = KINDS[type(case)], self.run.changes[case.change].name
+        if isinstance(case, RecoveryCase):
+            self.recovery_cuts[name] += 1
+        else:
+            self.cases[f"{kind} in {name}"] += 1
         if isinstance(case, CutCase):
-            kind = "cuts"
             self.cut.add((case.change, case.operation))
             self.shapes.add(case.shape)
             self.images.add(flash_of(self.run.target.machine))
-        self.cases[f"{kind} in {self.run.changes[case.change].name}"] += 1
         try:
-            problem = self._problem(kind, case.change)
+            problem = self._problem(case)
         except PatchctlError as error:
             problem = f"{type(error).__name__}: {error}"
         if problem:
-            self.failures.append(f"{case} in {self.run.changes[case.change].name}: {problem}")
+            self.failures.append(f"{case} in {name}: {problem}")
 
-    def _problem(self, kind: str, number: int) -> str:
+    def _problem(self, case: CutCase | RecoveryCase | ResetCase) -> str:
         """What is wrong with the board, which has just been given power or been reset."""
-        target, machine, change = self.run.target, self.run.target.machine, self.run.changes[number]
-        machine.run_until_output(BARE.prompt, limit_us=BOOT_US_MAX)
+        target, machine, change = self.run.target, self.run.target.machine, self.run.changes[case.change]
+        kind, number = KINDS[type(case)], case.change
+        self._start(case)
         memory, flash, booted = memory_of(machine), flash_of(machine), machine.snapshot()
         if memory not in self.sights:
             self.sights[memory] = look(target)
@@ -228,6 +277,15 @@ class Tally:
         machine.restore(booted)
         return problem_when_asked(self.run, change)
 
+    def _start(self, case: CutCase | RecoveryCase | ResetCase) -> None:
+        """To the prompt; what the board recovers on the way is noted."""
+        machine = self.run.target.machine
+        before = machine.flash.operations
+        machine.run_until_output(BARE.prompt, limit_us=BOOT_US_MAX)
+        done = machine.flash.operations - before
+        if done and isinstance(case, CutCase):
+            self.recoveries.setdefault((case.change, done), Recovery(case, done))
+
 
 def sweep(
     name: str,
@@ -236,11 +294,24 @@ def sweep(
     *,
     seed: int = 0,
     again_one_in: int = 1,
+    recovery_cuts: int | None = None,
     told: Callable[[Tally], None] = lambda _: None,
 ) -> Tally:
-    """Cuts and resets on board `name`; `told` hears of each."""
+    """Cuts, resets, and cuts of what followed a cut (None: every operation of it) on board `name`.
+
+    `told` hears of each.
+    """
     tally = Tally(golden(name), again_one_in)
-    for case in (*cut_cases(tally.run, cuts, seed), *reset_cases(tally.run, resets, seed)):
+    for case in cases(tally, cuts, resets, recovery_cuts, seed):
         tally.take(case)
         told(tally)
     return tally
+
+
+def cases(
+    tally: Tally, cuts: int, resets: int, recovery_cuts: int | None, seed: int
+) -> Iterator[CutCase | RecoveryCase | ResetCase]:
+    """What to take, one by one: the last ones depend on what came of the first."""
+    yield from cut_cases(tally.run, cuts, seed)
+    yield from reset_cases(tally.run, resets, seed)
+    yield from recovery_cases(tuple(tally.recoveries.values()), recovery_cuts, seed)

@@ -8,15 +8,22 @@ from patchctl.emulator.flash import TORN_SHAPES
 from tests.end_to_end.conftest import KEY_PAGE
 from tests.micropython.firmware import firmware_elf
 from tests.sweeps.changes import CHANGES, PARSER, changes_on, golden, kept
-from tests.sweeps.cuts import CutCase, Tally, cut_cases, look, problem_of, sweep
+from tests.sweeps.cuts import (
+    CutCase,
+    RecoveryCase,
+    Tally,
+    cut_cases,
+    look,
+    problem_of,
+    recovery_cases,
+    sweep,
+)
+from tests.sweeps.planted import BUGS, planted
 
 BOARDS = tuple(name for name in board_names() if injection.can_be_torn(load_board(name)))
 WITH_ECC = tuple(name for name in BOARDS if load_board(name).flash.ecc)
-CUTS, RESETS, AGAIN_ONE_IN = (
-    40,
-    10,
-    5,
-)  # tools/dev sweep cuts: every operation, 200, and asked again each time
+# tools/dev sweep cuts: every operation, 200, every operation of what follows a cut, and asked again each time
+CUTS, RESETS, RECOVERY_CUTS, AGAIN_ONE_IN = 40, 10, 24, 5
 
 
 def on(boards):
@@ -27,12 +34,14 @@ def on(boards):
 
 @on(BOARDS)
 def test_after_a_power_cut_or_a_reset_the_patch_is_the_old_or_the_new_one(name):
-    tally = sweep(name, CUTS, RESETS, again_one_in=AGAIN_ONE_IN)
+    tally = sweep(name, CUTS, RESETS, again_one_in=AGAIN_ONE_IN, recovery_cuts=RECOVERY_CUTS)
 
     assert tally.failures == []
     assert tally.cases.total() == CUTS + RESETS
     assert {f"cuts in {change.name}" for change in tally.run.changes} <= set(tally.cases)
     assert len(tally.cut) == CUTS
+    assert tally.recovery_cuts.total() == RECOVERY_CUTS
+    assert tally.recovery_cuts["confirm of the update"] > 0
     assert tally.asked == len(tally.askable) // AGAIN_ONE_IN > 0
 
 
@@ -131,3 +140,43 @@ def test_a_damaged_double_word_of_the_firmware_itself_ends_in_firmware_fault(nam
     machine.run_us(20_000)
 
     assert machine.symbol_at(machine.core.pc) == "firmware_fault"
+
+
+def few_cuts(run, name):
+    """Six cuts spread over the change of that name, and six of the starts behind them."""
+    at = [change.name for change in run.changes].index(name)
+    tally = Tally(run, again_one_in=1_000)
+    for number in range(6):
+        tally.take(CutCase(at, run.operations[at] * number // 6, number))
+    for case in recovery_cases(tuple(tally.recoveries.values()), 6, seed=0):
+        tally.take(case)
+    return tally
+
+
+@pytest.mark.parametrize(
+    "bug", [bug for bug in BUGS if bug.shown_in == "confirm of the update"], ids=lambda bug: bug.name
+)
+@on(["nrf52840dk"])
+def test_a_bug_of_the_store_that_only_a_cut_shows_fails_the_sweep(name, bug):
+    with planted(name, bug) as run:
+        spoiled = few_cuts(run, bug.shown_in)
+    sound = few_cuts(golden(name), bug.shown_in)
+
+    assert {text.split("(")[0] for text in spoiled.failures} >= {bug.shown_by.__name__}
+    assert all(f"in {bug.shown_in}: a third state" in text for text in spoiled.failures)
+    assert (bug.shown_by is RecoveryCase) == (not any(t.startswith("CutCase") for t in spoiled.failures))
+    assert sound.failures == []
+
+
+@on(["nrf52840dk"])
+def test_every_operation_of_the_start_behind_a_cut_can_be_cut(name):
+    tally = Tally(golden(name), again_one_in=1_000)
+    tally.take(CutCase(change=3, operation=5, shape=0))  # the trial of the update is taken back
+    recoveries = tuple(tally.recoveries.values())
+    chosen = list(recovery_cases(recoveries, None, seed=0))
+
+    assert [recovery.operations for recovery in recoveries] == [len(chosen)]
+    assert {case.operation for case in chosen} == set(range(len(chosen)))
+    assert len(chosen) > 20
+    with pytest.raises(AssertionError, match="did not come"):
+        RecoveryCase(recoveries[0].case, len(chosen), 0).happens(tally.run)
