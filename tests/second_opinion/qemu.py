@@ -101,13 +101,6 @@ class Qemu:
             assert time.monotonic() < stop, f"QEMU stands at {self.register('R15'):08x}"
             time.sleep(_POLL_S)
 
-    def wait_for_word(self, address: int, least: int) -> None:
-        """Until the word at `address` is at least `least`."""
-        stop = time.monotonic() + ANSWER_S
-        while self.word(address) < least:
-            assert time.monotonic() < stop, f"QEMU's word at {address:08x} is {self.word(address)}"
-            time.sleep(_POLL_S)
-
     def _monitor(self, line: str) -> str:
         return str(self.command("human-monitor-command", **{"command-line": line}))
 
