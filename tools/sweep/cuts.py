@@ -77,6 +77,7 @@ def _print_tally(tally: Tally) -> None:
         print(f"  {change.name:<28} {counts}")
     rows = {
         "operations cut": f"{len(tally.cut)} of {sum(tally.run.operations)}, in {len(tally.shapes)} shapes",
+        "cuts in recovery": f"{tally.recovery_cuts.total()}, of {len(tally.recoveries)} starts behind a cut",
         "flash images after a cut": f"{len(tally.images)} different ones",
         "states at the prompt": f"{len(tally.sights)} different ones, all looked at",
         "asked again": f"{tally.asked} of {len(tally.askable)} different flash images",
