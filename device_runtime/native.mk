@@ -14,7 +14,7 @@ NATIVE_INCLUDE := -I$(NATIVE_ROOT) -I$(NATIVE_ROOT)include -isystem $(MONOCYPHER
 native: $(NATIVE_BUILD)/libhotpatch.so
 
 $(NATIVE_BUILD)/libhotpatch.so: $(NATIVE_OBJECTS)
-	$(HOST_CC) -shared -fsanitize=undefined -o $@.new $^
+	$(HOST_CC) -shared -fsanitize=undefined -Wl,--wrap=hp_vm_run -o $@.new $^
 	mv $@.new $@
 
 $(NATIVE_BUILD)/monocypher.o: $(MONOCYPHER)/monocypher.c

@@ -35,6 +35,7 @@ _NOW = ctypes.CFUNCTYPE(_U32)
 _ARM = ctypes.CFUNCTYPE(ctypes.c_int32, _U32, _U32, _U32)
 _DISARM = ctypes.CFUNCTYPE(None, _U32)
 
+_DURING = ctypes.CFUNCTYPE(None)
 _QUIET = ctypes.CFUNCTYPE(ctypes.c_bool, _U32, _U32)
 
 
@@ -50,6 +51,7 @@ class _Callbacks(ctypes.Structure):
         ("stack_room", _NOW),
         ("level", _NOW),
         ("quiet", _QUIET),
+        ("during_run", _DURING),
     ]
 
 
@@ -138,6 +140,7 @@ class NativeDevice:
     level: int = 0  # the exception that a hit is in
     quiet: Callable[[int, int], bool] = lambda _address, _size: True  # nobody interrupted is inside
     during_run: Callable[[], None] = lambda: None  # called while a hit owns its record
+    on_room_asked: Callable[[], None] = lambda: None  # called when a hit asks for room on its stack
     on_sent: Callable[[], None] = lambda: None  # called when the board wrote to the line
     outlives_failures: bool = False  # an operation that fails leaves the board running and later ones work
     dead: bool = False
@@ -207,6 +210,7 @@ class NativeDevice:
             _NOW(self._room),
             _NOW(lambda: self.level),
             _QUIET(lambda address, size: self.quiet(address, size)),
+            _DURING(lambda: self.during_run()),
         )
 
     def _change(self, operation, *arguments) -> int:
@@ -227,7 +231,7 @@ class NativeDevice:
         self.on_sent()
 
     def _room(self) -> int:
-        self.during_run()
+        self.on_room_asked()
         return self.stack_room
 
     def _arm(self, index: int, address: int, resume: int) -> int:

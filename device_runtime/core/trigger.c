@@ -24,6 +24,9 @@ enum {
     CONTEXT_PSR = 16
 };
 
+/// A function that keeps its part of the stack to itself: before the room was asked for, hp_fire must take little.
+#define APART static __attribute__((noinline))
+
 #define APSR_WRITABLE 0xf80f0000U ///< N, Z, C, V, Q and GE: what the veneer restores
 
 /// Bits 0-12, lr and the flags; sp and pc are never written.
@@ -423,22 +426,20 @@ static void count_fault(hp_runtime_t *self, hp_fault_t fault)
     }
 }
 
-/// Runs the site's program in a record of its own. HP_FAULT_RECORD: none was free, or the stack is nearly full.
-static hp_fault_t serve(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_t *frame, bool *changed)
+/// Runs the site's program in a record of its own. HP_FAULT_RECORD: none was free. Only where the stack has the room: a
+/// published frame tells hp_fault_frame that the HP_RUN_STACK_BYTES below it belong to this run.
+APART hp_fault_t serve(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_t *frame, bool *changed)
 {
     hp_invocation_t *run = claim(self);
-    hp_fault_t fault     = HP_FAULT_RECORD;
 
     if (run == NULL) {
-        return fault;
+        return HP_FAULT_RECORD;
     }
     run->arming = *arming;
     run->level  = self->port->level(self->port->context);
     read_frame(frame, hp_load_u32(arming->payload + arming->site_offset + HP_SITE_ADDRESS), run->context);
     __atomic_store_n(&run->frame, frame, __ATOMIC_RELEASE);
-    if (self->port->stack_room(self->port->context, frame) >= HP_RUN_STACK_BYTES) {
-        fault = run_program(self, run);
-    }
+    hp_fault_t fault = run_program(self, run);
     if (fault == HP_FAULT_NONE) {
         fault = carry_out(self, &run->arming, run->context, run->vm.registers[0], frame, changed);
     }
@@ -446,7 +447,8 @@ static hp_fault_t serve(hp_runtime_t *self, const hp_arming_t *arming, hp_frame_
     return fault;
 }
 
-bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame)
+/// As hp_fire; `room`: the stack has HP_RUN_STACK_BYTES below the frame.
+APART bool fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame, bool room)
 {
     hp_arming_t arming;
     bool changed = false;
@@ -456,7 +458,7 @@ bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame)
     }
     hp_count(self, HP_COUNTER_HITS);
     hp_add_one(&self->journal.patches[arming.patch_index].hits);
-    const hp_fault_t fault = serve(self, &arming, frame, &changed);
+    const hp_fault_t fault = room ? serve(self, &arming, frame, &changed) : HP_FAULT_RECORD;
     if (fault != HP_FAULT_NONE) {
         count_fault(self, fault);
         be_safe(self, &arming, frame, fault);
@@ -464,18 +466,25 @@ bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame)
     return changed;
 }
 
+bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame)
+{
+    const bool room = self->port->stack_room(self->port->context, frame) >= HP_RUN_STACK_BYTES;
+
+    return fire(self, index, frame, room);
+}
+
 hp_frame_t *hp_fault_frame(hp_runtime_t *self, uint32_t stack_pointer, uint32_t level)
 {
     hp_frame_t *nearest = NULL;
+    uint32_t distance   = HP_RUN_STACK_BYTES; // farther below its frame no run reaches
 
     for (uint32_t index = 0; index < HP_INVOCATIONS_MAX; index++) {
         const hp_invocation_t *run = &self->invocations[index];
         hp_frame_t *frame          = __atomic_load_n(&run->frame, __ATOMIC_ACQUIRE);
-        if (frame == NULL || run->level != level || (uint32_t)(uintptr_t)frame < stack_pointer) {
-            continue;
-        }
-        if (nearest == NULL || (uint32_t)(uintptr_t)frame < (uint32_t)(uintptr_t)nearest) {
-            nearest = frame;
+        const uint32_t below       = (uint32_t)(uintptr_t)frame - stack_pointer; // huge if it is above
+        if (frame != NULL && run->level == level && below <= distance) {
+            nearest  = frame;
+            distance = below;
         }
     }
     return nearest;

@@ -14,6 +14,7 @@ from patchctl.firmware import load_firmware
 from patchctl.package.envelope import seal_patch
 from patchctl.pipeline import build_patch
 from patchctl.program import BuiltSite
+from unicorn.unicorn_const import UC_HOOK_MEM_WRITE
 
 from tests.end_to_end.conftest import KEY
 from tests.end_to_end.targets import CASES, Target, make_target
@@ -57,6 +58,48 @@ def test_the_board_refuses_what_a_fixed_site_cannot_do_and_takes_the_sound_patch
 
     assert STATUS_TEXT[status] in refused.value.line()
     assert report.state is PatchState.UPDATED
+
+
+def update(target: Target) -> None:
+    """The same patch anew, with the next sequence number."""
+    target.machine.restore(target.patched)
+    newer = replace(target.built, sequence=target.built.sequence + 1)
+    install, undo = seal_patch(newer, target.board.class_id, KEY)
+    with target.management() as device:
+        report = device.push(install, undo=undo)
+    assert (report.state, report.armed) == (PatchState.UPDATED, True)
+
+
+def test_the_site_is_armed_at_every_moment_of_an_update(target):
+    machine = target.machine
+    flag, stored = machine.symbols["hp_flag_parse_record"], []
+
+    def seen(_uc, _kind: int, _address: int, _size: int, value: int, _data) -> None:
+        stored.append(value)
+
+    watch = machine.cpu._uc.hook_add(UC_HOOK_MEM_WRITE, seen, None, flag, flag)
+    machine.cpu._uc.ctl_flush_tb()
+    update(target)
+    machine.cpu._uc.hook_del(watch)
+
+    assert stored
+    assert 0 not in stored
+    assert machine.read_memory(flag, 1)[0] == stored[-1]
+
+
+def test_a_comparator_matches_at_every_moment_of_an_update(monkeypatch):
+    target = make_target(WITH_COMPARATORS, BARE)
+    fpb, armed = target.machine.system.fpb, []
+    change = fpb._update
+
+    def watched() -> None:
+        change()
+        armed.append(fpb.armed)
+
+    monkeypatch.setattr(fpb, "_update", watched)
+    update(target)
+
+    assert set(armed) == {frozenset({target.built.sites[0].address})}
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ FITS, TOO_LONG = b"0103686f74", b"0118" + b"41" * 24
 PENDSV = 14
 EXCEPTION, THREAD = 0x1FF, 0  # of xPSR
 PROCESS_STACK = 2  # CONTROL.SPSEL
+ROOMY_BYTES = 4 * 320  # threads/main.c
+OUTSIDE = 0x6000_0000  # no memory of any board
 WITH_LIMIT_REGISTER = "nrf5340dk"
 
 
@@ -108,6 +110,47 @@ def test_two_threads_inside_one_patch_that_take_turns_each_get_their_own_verdict
 
     assert printed == b"taken\r\ntaken\r\n" + THREADS.prompt
     assert tally(target) == (2, 0, Fault.NONE, 0)
+
+
+def stack_of(target: Target, name: str) -> range:
+    start = target.machine.symbols[f"{name}_stack"]
+    return range(start, start + ROOMY_BYTES)
+
+
+def run_thread_to(target: Target, thread: str, function: str) -> None:
+    """Until the thread of that name is in `function`."""
+    stack = stack_of(target, thread)
+    for _ in range(20_000):
+        registers = registers_of_thread(target)
+        here = registers is not None and registers["psp"] in stack
+        if here and target.machine.symbol_at(registers["pc"]) == function:
+            return
+        target.machine.run(instructions=1)
+    raise AssertionError(f"{thread} came not to {function}")
+
+
+def switch_from(target: Target, thread: str) -> None:
+    target.machine.exceptions.pending.add(PENDSV)
+    while (registers := registers_of_thread(target)) is None or registers["psp"] in stack_of(target, thread):
+        target.machine.run(instructions=1)
+
+
+@every_board
+@pytest.mark.parametrize("inside", ["first", "second"])  # a program; the other is about to
+def test_a_fault_before_a_thread_s_run_began_is_not_taken_for_another_thread_s_run(target, inside):
+    machine = target.machine
+    machine.serial.feed(b"both " + FITS + b"\r")
+    run_thread_to(target, "first", "hp_vm_run" if inside == "first" else "hp_fire")
+    switch_from(target, "first")
+    run_thread_to(target, "second", "hp_vm_run" if inside == "second" else "hp_fire")
+    if inside == "second":
+        switch_from(target, "second")
+        run_thread_to(target, "first", "hp_fire")
+    machine.cpu.batch("r0").write(OUTSIDE)  # the runtime, of which hp_fire reads first
+    machine.run(instructions=5000)
+
+    assert [machine.symbol_at(fault.pc) for fault in machine.faults] == ["hp_fire"]
+    assert machine.symbol_at(machine.registers()["pc"]) == "firmware_fault"
 
 
 @pytest.mark.xdist_group(f"{WITH_LIMIT_REGISTER}-threads")

@@ -10,6 +10,7 @@ from tests.native import Frame
 from tests.runtime import containers, exchange
 from tests.runtime.containers import REDIRECTED, SITE, exit_with, install, patch, site, undo
 
+RUN_STACK_BYTES = 512  # HP_RUN_STACK_BYTES
 ELSEWHERE = containers.SECOND_SITE
 ONE_REDIRECT = (BuiltRedirect("", REDIRECTED),)
 EXIT = bytes.fromhex("9500000000000000")
@@ -225,13 +226,38 @@ def test_a_fault_belongs_to_the_nearest_run_above_the_faulting_stack():
     def look() -> None:
         for below in (inner, frames[1], outer):
             found.append(device.fault_frame(ctypes.addressof(below)))
+        found.append(device.fault_frame(ctypes.addressof(inner) - RUN_STACK_BYTES))
         found.append(device.fault_frame(ctypes.addressof(outer) + 4))
 
     chain(device, [outer, inner], look)
 
-    at = [ctypes.addressof(frame) for frame in (inner, outer, outer)]
+    at = [ctypes.addressof(frame) for frame in (inner, outer, outer, inner)]
     assert found == [*at, 0]
-    assert device.fault_frame(0) == 0
+    assert device.fault_frame(ctypes.addressof(inner)) == 0
+
+
+@pytest.mark.parametrize(
+    ("distance", "is_the_run"), [(0, True), (512, True), (516, False), (0x1000, False), (-4, False)]
+)
+def test_a_fault_farther_below_a_run_than_its_stack_reaches_is_another_thread_s(distance, is_the_run):
+    device = armed(ECHO_R0 + EXIT)
+    frame, found = device.frame(SITE), []
+    at = ctypes.addressof(frame)
+
+    chain(device, [frame], lambda: found.append(device.fault_frame(at - distance)))
+
+    assert found == [at if is_the_run else 0]
+
+
+def test_a_hit_without_room_is_never_the_owner_of_a_fault():
+    device = armed(ECHO_R0 + EXIT, safe=SafeVerdict(Verdict.RETURN, value=2))
+    frame, found = device.frame(SITE), []
+    device.stack_room = RUN_STACK_BYTES - 1
+    device.on_room_asked = lambda: found.append(device.fault_frame(ctypes.addressof(frame)))
+
+    device.fire(SITE, frame)
+
+    assert (found, frame.r0_r3[0]) == ([0], 2)
 
 
 def test_a_fault_of_a_handler_that_interrupted_a_run_is_not_the_run_s():
@@ -241,10 +267,10 @@ def test_a_fault_of_a_handler_that_interrupted_a_run_is_not_the_run_s():
 
     def interrupt() -> None:
         device.level = 15
-        found.append(device.fault_frame(0))
-        chain(device, [handler], lambda: found.append(device.fault_frame(0)))
+        found.append(device.fault_frame(ctypes.addressof(thread)))
+        chain(device, [handler], lambda: found.append(device.fault_frame(ctypes.addressof(handler))))
         device.level = 0
-        found.append(device.fault_frame(0))
+        found.append(device.fault_frame(ctypes.addressof(thread)))
 
     chain(device, [thread], interrupt)
 
@@ -259,7 +285,7 @@ def test_a_run_that_faulted_in_the_core_is_ended_by_its_safe_verdict_and_its_rec
 
     def abort() -> None:
         device.abort(after)
-        seen.append((after.words(), device.fault_frame(0)))
+        seen.append((after.words(), device.fault_frame(ctypes.addressof(after))))
 
     chain(device, [after], abort)
 

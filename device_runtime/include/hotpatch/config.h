@@ -31,7 +31,10 @@
 #endif
 
 #ifndef HP_RUN_STACK_BYTES
-#define HP_RUN_STACK_BYTES 512U ///< room that a run needs on the interrupted stack
+#define HP_RUN_STACK_BYTES 512U ///< room that a run needs below its frame, an exception's frame included
+#endif
+#if HP_RUN_STACK_BYTES < 512U || HP_RUN_STACK_BYTES > 4096U
+#error "HP_RUN_STACK_BYTES must be 512..4096: tests/runtime/test_run_stack.py counts what a run takes"
 #endif
 
 #ifndef HP_STRIKES_MAX

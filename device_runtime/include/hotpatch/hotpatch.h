@@ -83,8 +83,9 @@ typedef struct hp_runtime_t hp_runtime_t;
 bool hp_fire(hp_runtime_t *self, uint32_t index, hp_frame_t *frame);
 
 /// The frame of the run that owns the processor fault taken at stack pointer `stack_pointer` and execution level `level`
-/// (port->level): of the runs at this level the claimed frame nearest above, or NULL if none is under way there: a handler
-/// that interrupted a run and faults is not the run. Called by the port's fault handler.
+/// (port->level): of the runs at this level the frame nearest above, HP_RUN_STACK_BYTES away at the most; NULL if there is
+/// none. A handler that interrupted a run and faults is not the run, and nor is another thread, whose stack lies farther off:
+/// a run owns that much below its frame. Called by the port's fault handler.
 hp_frame_t *hp_fault_frame(hp_runtime_t *self, uint32_t stack_pointer, uint32_t level);
 
 /// Ends the run of `frame` after a processor fault inside it: frees its record, writes the safe verdict into the frame.

@@ -52,7 +52,9 @@ hp_status_t hp_sites_arm(uint32_t index, uint32_t address, uint32_t resume)
     if (index >= HP_TRIGGERS_MAX || flag == NULL) {
         return HP_STATUS_ILLEGAL_SITE;
     }
-    hp_sites_disarm(index);
+    if (flags[index] != flag) {
+        hp_sites_disarm(index);
+    }
     flags[index] = flag;
     hp_barrier();
     *flag = (uint8_t)(index + 1U);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/vm.h"
 #include "hotpatch/hotpatch.h"
 
 #define BUFFERS_MAX 4U
@@ -26,6 +27,7 @@ typedef struct native_callbacks_t {
     uint32_t (*stack_room)(void);
     uint32_t (*level)(void);
     bool (*quiet)(uint32_t address, uint32_t bytes);
+    void (*during_run)(void); // no part of the port: a run under way, just before its program starts
 } native_callbacks_t;
 
 /// One emulated board: the runtime and what it was told to use.
@@ -133,6 +135,19 @@ static bool native_quiet(void *context, uint32_t address, uint32_t bytes)
     const native_t *self = context;
 
     return self->callbacks.quiet(address, bytes);
+}
+
+hp_fault_t __real_hp_vm_run(hp_vm_t *self, const hp_program_t *program, const hp_space_t *space);
+hp_fault_t __wrap_hp_vm_run(hp_vm_t *self, const hp_program_t *program, const hp_space_t *space);
+
+/// Where core/trigger.c means hp_vm_run: native.mk asks the linker for it.
+hp_fault_t __wrap_hp_vm_run(hp_vm_t *self, const hp_program_t *program, const hp_space_t *space)
+{
+    const native_t *device =
+        (const native_t *)((uintptr_t)space->readable - offsetof(native_t, runtime.readable));
+
+    device->callbacks.during_run();
+    return __real_hp_vm_run(self, program, space);
 }
 
 /// A board that lives until native_close. `numbers`: page_bytes, journal, its bytes, stage, stage_bytes, slots, slot_bytes, slot_count,
