@@ -142,12 +142,12 @@ def test_a_damaged_double_word_of_the_firmware_itself_ends_in_firmware_fault(nam
     assert machine.symbol_at(machine.core.pc) == "firmware_fault"
 
 
-def few_cuts(run, name):
-    """Six cuts spread over the change of that name, and six of the starts behind them."""
+def few_cuts(run, name, count=6):
+    """`count` cuts spread over the change of that name, and six of the starts behind them."""
     at = [change.name for change in run.changes].index(name)
     tally = Tally(run, again_one_in=1_000)
-    for number in range(6):
-        tally.take(CutCase(at, run.operations[at] * number // 6, number))
+    for number in range(count):
+        tally.take(CutCase(at, run.operations[at] * number // count, number))
     for case in recovery_cases(tuple(tally.recoveries.values()), 6, seed=0):
         tally.take(case)
     return tally
