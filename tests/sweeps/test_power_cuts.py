@@ -153,6 +153,11 @@ def few_cuts(run, name, count=6):
     return tally
 
 
+@on(BOARDS)
+def test_cuts_less_than_two_records_apart_in_a_full_journals_update_lose_no_patch(name):
+    assert few_cuts(golden(name), "update with a full journal", count=8).failures == []
+
+
 @pytest.mark.parametrize(
     "bug", [bug for bug in BUGS if bug.shown_in == "confirm of the update"], ids=lambda bug: bug.name
 )
