@@ -170,7 +170,6 @@ static void answer_status(hp_runtime_t *self, const hp_message_t *request, hp_st
     finish(self, out.used + body.written);
 }
 
-/// The block that the request asks for of a resource's representation.
 /// Writes the reply that carries `request`'s block of the representation. False: its length changed on the way, for
 /// hits and time go on meanwhile.
 static bool write_content(hp_runtime_t *self, const hp_message_t *request, represent_t represent)

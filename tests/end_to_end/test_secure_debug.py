@@ -56,6 +56,13 @@ def test_where_secure_debug_is_allowed_the_patch_is_armed_and_repairs(secure_deb
     assert target.machine.faults == []
 
 
+@pytest.mark.parametrize(("secure_debug", "written"), [(True, 0), (False, 3)])
+def test_the_runtime_asks_for_secure_debug_only_where_the_chip_does_not_give_it(secure_debug, written):
+    debug = booted(chip_with(secure_debug, locked=False)).machine.system.debug
+
+    assert (debug.dauthctrl, debug.secure_debug) == (written, True)
+
+
 def test_where_it_is_not_the_patch_is_refused_by_name_and_nothing_is_armed():
     target = booted(chip_with(secure_debug=False, locked=True))
 

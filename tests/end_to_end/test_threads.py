@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from patchctl.board import board_names
 from patchctl.contract import STATUS_TEXT, Counter, Fault, PatchState, Status
+from patchctl.emulator import faults
+from patchctl.emulator.exceptions import BUS_FAULT
 from patchctl.errors import PatchctlError
 from patchctl.package.envelope import seal_patch
 
@@ -26,6 +28,7 @@ FITS, TOO_LONG = b"0103686f74", b"0118" + b"41" * 24
 PENDSV = 14
 EXCEPTION, THREAD = 0x1FF, 0  # of xPSR
 PROCESS_STACK = 2  # CONTROL.SPSEL
+PRECISE, IMPRECISE = 1 << 9, 1 << 10  # CFSR.PRECISERR, CFSR.IMPRECISERR
 ROOMY_BYTES = 4 * 320  # threads/main.c
 OUTSIDE = 0x6000_0000  # no memory of any board
 WITH_LIMIT_REGISTER = "nrf5340dk"
@@ -151,6 +154,24 @@ def test_a_fault_before_a_thread_s_run_began_is_not_taken_for_another_thread_s_r
 
     assert [machine.symbol_at(fault.pc) for fault in machine.faults] == ["hp_fire"]
     assert machine.symbol_at(machine.registers()["pc"]) == "firmware_fault"
+
+
+@pytest.mark.xdist_group("nrf52840dk-threads")
+@pytest.mark.parametrize("target", ["nrf52840dk"], indirect=True)
+@pytest.mark.parametrize(("cause", "is_the_program_s"), [(PRECISE, True), (IMPRECISE, False)])
+def test_a_bus_fault_inside_a_program_is_its_own_unless_a_store_before_it_caused_it(
+    target, cause, is_the_program_s
+):
+    machine = target.machine
+    machine.serial.feed(b"first " + FITS + b"\r")
+    run_thread_to(target, "first", "hp_vm_run")
+    machine.core.fault(faults.Fault(BUS_FAULT, cause), machine.core.pc)
+
+    if is_the_program_s:
+        assert machine.run_until_output(THREADS.prompt) == b"refused\r\n" + THREADS.prompt
+    else:
+        machine.run(instructions=5000)
+        assert machine.symbol_at(machine.registers()["pc"]) == "firmware_fault"
 
 
 @pytest.mark.xdist_group(f"{WITH_LIMIT_REGISTER}-threads")

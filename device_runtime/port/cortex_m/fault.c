@@ -1,8 +1,8 @@
 /// Stop 11 of 12. Faults of ARMv7-M and ARMv8-M main line, and debug events that DebugMonitor's fast path did not settle.
 ///
 /// Comes in: the stacked frame of a fault. Goes out: true with the frame edited, if a site was hit while DebugMonitor was
-/// masked or if a program faulted; false if the fault is the firmware's own. Without comparators there are no debug events of
-/// ours. Next: core/trigger.c
+/// masked or if a program faulted; false if the fault is the firmware's own. A foreign comparator is switched off. Without
+/// comparators there are no debug events of ours. Next: core/trigger.c
 #include "board_config.h"
 #include "fpb.h"
 #include "layout.h"
@@ -24,7 +24,7 @@ static void go_on_at(hp_exception_frame_t *stacked, uint32_t address)
 /// runs in the same context, on the same stack.
 bool hp_fault_taken(hp_exception_frame_t *stacked)
 {
-    if ((SCB_CFSR & CFSR_STACKING_FAILED) != 0U || !hp_layout_in_runtime(stacked->pc)) {
+    if ((SCB_CFSR & CFSR_NOT_OURS) != 0U || !hp_layout_in_runtime(stacked->pc)) {
         return false;
     }
     // At another level it is a handler of the runtime's own, above code that may be inside a program.
@@ -47,11 +47,13 @@ bool hp_fault_taken(hp_exception_frame_t *stacked)
 
 bool hp_other_debug_event(hp_exception_frame_t *stacked);
 
-/// A debug event at no armed site. The firmware's own BKPT is a fault, as it is without this runtime; anything else, a
-/// comparator switched off meanwhile for one, simply goes on.
+/// A debug event at no armed site. The firmware's own BKPT is a fault, as it is without this runtime; anything else simply
+/// goes on, be it a comparator switched off meanwhile or one that a debugger left behind: that would match again at once, so
+/// it is switched off.
 bool hp_other_debug_event(hp_exception_frame_t *stacked)
 {
     hp_count(&hp_runtime, HP_COUNTER_FOREIGN_BREAKPOINTS);
+    hp_fpb_drop_foreign(stacked->pc);
     uint16_t instruction = *(const uint16_t *)stacked->pc;
     return (instruction & BKPT_MASK) != BKPT_OPCODE;
 }

@@ -103,8 +103,10 @@ void hp_sites_start(void)
     }
     (void)rebuild(); // of nothing: the first multiplier will do
 #if defined(__ARM_ARCH_8M_MAIN__)
-    DEBUG_DAUTHCTRL = DAUTHCTRL_SPIDENSEL | DAUTHCTRL_INTSPIDEN;
-    hp_barrier();
+    if ((DEBUG_DEMCR & DEMCR_SDME) == 0U) { // where the chip allows it already, its settings stay
+        DEBUG_DAUTHCTRL = DAUTHCTRL_SPIDENSEL | DAUTHCTRL_INTSPIDEN;
+        hp_barrier();
+    }
 #endif
     DEBUG_DEMCR |= DEMCR_MON_EN;
     FPB_CONTROL = FPB_KEY | FPB_ENABLE;
@@ -184,4 +186,27 @@ uint32_t hp_fpb_veneer(uint32_t address)
     const hash_t *table       = hp_hash;
     const hash_entry_t *entry = &table->entries[(table->multiplier * address) >> 28];
     return entry->pc == address ? entry->veneer : 0U;
+}
+
+static bool matches(uint32_t comparator, uint32_t address)
+{
+#if HP_BOARD_FPB_VERSION == 1U
+    uint32_t half = (address & 2U) != 0U ? REVISION_1_UPPER : REVISION_1_LOWER;
+    bool here     = ((comparator ^ address) & REVISION_1_WORD) == 0U && (comparator & half) != 0U;
+#else
+    bool here = (comparator & ~COMPARATOR_ON) == address;
+#endif
+    return here && (comparator & COMPARATOR_ON) != 0U;
+}
+
+void hp_fpb_drop_foreign(uint32_t address)
+{
+    uint32_t count = FPB_CODE_COUNT(FPB_CONTROL);
+    for (uint32_t index = 0U; index < count; index++) {
+        if (matches(FPB_COMPARATOR(index), address)) {
+            bool site             = index < HP_BOARD_COMPARATORS && hp_fpb_veneer(armed[index]) != 0U;
+            FPB_COMPARATOR(index) = site ? comparator_of(armed[index]) : 0U;
+        }
+    }
+    hp_barrier();
 }

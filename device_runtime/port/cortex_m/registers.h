@@ -26,8 +26,9 @@
 #define FPB_COMPARATOR(n)     HP_REGISTER(0xE0002008U + 4U * (n))
 
 #define SYSTICK_RUN 7U ///< counter on, interrupt on, processor clock
-#define CFSR_STACKING_FAILED                                                                                 \
-    0x103030U ///< MSTKERR, MLSPERR, STKERR, LSPERR, STKOF: the stacked frame cannot be trusted
+/// MSTKERR, MLSPERR, STKERR, LSPERR, STKOF: the stacked frame cannot be trusted. IMPRECISERR: a store before the hit, for a
+/// program stores nowhere outside the runtime's own RAM.
+#define CFSR_NOT_OURS       0x103430U
 #define HFSR_DEBUGEVT       (1U << 31)
 #define HFSR_FORCED         (1U << 30)
 #define DEMCR_MON_EN        (1U << 16)
@@ -38,8 +39,10 @@
 #define CONTROL_SPSEL       (1U << 1) ///< threads use the process stack
 #define FPB_KEY             2U        ///< must be set, or a write of FP_CTRL is ignored
 #define FPB_ENABLE          1U
-#define XPSR_IT_ICI         0x0600FC00U ///< IF-THEN and load/store-multiple progress
-#define XPSR_EXCEPTION      0x1FFU
+#define FPB_CODE_COUNT(control)                                                                              \
+    (((control) >> 4 & 0xFU) | ((control) >> 8 & 0x70U)) ///< NUM_CODE, in two parts
+#define XPSR_IT_ICI    0x0600FC00U                       ///< IF-THEN and load/store-multiple progress
+#define XPSR_EXCEPTION 0x1FFU
 
 /// What the core stacks when it takes an exception.
 typedef struct hp_exception_frame_t {

@@ -40,7 +40,8 @@ int hp_console_read(void);
 bool hp_console_readable(void);
 
 /// Keeps the management context out, so that the policy functions of hotpatch.h may be called. Gives the runtime to call
-/// them with. Not nested; keep it short.
+/// them with. It is no lock between threads and does not nest: the first to leave lets management in. So only one thread of
+/// the image may call it. Keep it short.
 hp_runtime_t *hp_management_enter(void);
 void hp_management_leave(void);
 
@@ -54,7 +55,8 @@ void hp_management_leave(void);
 __attribute__((section(".hotpatch_stubs"))) uint32_t hp_process_stack_limit(uint32_t stack_pointer);
 
 /// The image's, if it has its own handlers of SVC and PendSV: without them either exception is the firmware's fault. PendSV
-/// belongs at the lowest priority, the management interrupt's: neither interrupts the other.
+/// belongs at the lowest priority, the management interrupt's: neither interrupts the other. The runtime's are weak, so that an
+/// image without an RTOS need not write them.
 void SVC_Handler(void);
 void PendSV_Handler(void);
 
