@@ -85,7 +85,7 @@ BUGS = (
                 "    return hp_load_u32(bytes) == magic && crc != 0U;\n",
             ),
         ),
-        "install",
+        "confirm",
     ),
     StoreBug(
         "a trial is rejected before the version behind it comes back", "store.c",
