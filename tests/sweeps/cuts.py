@@ -25,6 +25,7 @@ from tests.sweeps.changes import (
     BARE,
     BOOT_US_MAX,
     PARSER,
+    SITES,
     TEXT_BYTES_EVEN,
     Change,
     Entry,
@@ -64,9 +65,13 @@ class Sight:
     held: Held
     even: bool
     repaired: bool | None
+    triggers: frozenset[str]  # patches whose sites are live in the chip itself
 
     def problem(self) -> str:
         """How what it does differs from what it reports; "" if it does not."""
+        reported = {name for name, patch in self.held.items() if patch.armed}
+        if self.triggers != reported:
+            return f"reported {sorted(reported)} as armed, but the triggers are {sorted(self.triggers)}"
         patch = self.held.get(PARSER)
         armed = patch is not None and patch.armed
         even = patch is not None and armed and patch.sequence // 2 % 2 == 0
@@ -91,12 +96,23 @@ def repaired(target: Target) -> bool | None:
     return True if BARE.answer in output else None
 
 
+def live_triggers(target: Target) -> frozenset[str]:
+    """Patches whose comparator is set, or whose fixed site's flag is: what the chip does, whatever is said."""
+    machine, sites = target.machine, {PARSER: target.built.sites[0].function, **SITES}
+    fpb = machine.system.fpb
+    if fpb is not None:
+        return frozenset(name for name, site in sites.items() if machine.symbols[site] & ~1 in fpb.armed)
+    flags = {name: machine.symbols.get(f"hp_flag_{site}") for name, site in sites.items()}
+    return frozenset(name for name, flag in flags.items() if flag and machine.read_memory(flag, 1) != b"\0")
+
+
 def look(target: Target) -> Sight:
     """What the board reports and does. It may have faulted then."""
     with target.management() as device:
         held = {patch.id: Entry(patch.sequence, patch.state, patch.armed) for patch in device.patches()}
     even = BARE.answer in target.type_line(VERSION_LINE)
-    return Sight(held, even, repaired(target))
+    triggers = live_triggers(target)
+    return Sight(held, even, repaired(target), triggers)
 
 
 def problem_of(change: Change, sight: Sight) -> str:

@@ -1,5 +1,7 @@
 """A board whose supply fails in a flash operation comes back as before or as after the change."""
 
+from dataclasses import replace
+
 import pytest
 from patchctl.board import board_names, load_board
 from patchctl.emulator import Machine, injection
@@ -100,8 +102,10 @@ def test_a_board_that_does_other_than_it_reports_fails_the_sweep(name):
     machine.restore(run.target.patched)
     patched = look(run.target)
 
-    assert "repaired: False" in type(patched)(patched.held, patched.even, unpatched.repaired).problem()
-    assert "version even: True" in type(patched)(patched.held, True, patched.repaired).problem()
+    assert "repaired: False" in replace(patched, repaired=unpatched.repaired).problem()
+    assert "version even: True" in replace(patched, even=True).problem()
+    assert "the triggers are []" in replace(patched, triggers=unpatched.triggers).problem()
+    assert "the triggers are ['parser']" in replace(unpatched, triggers=patched.triggers).problem()
     assert (patched.problem(), unpatched.problem()) == ("", "")
 
 
