@@ -97,7 +97,7 @@ def repaired(target: Target) -> bool | None:
 
 
 def live_triggers(target: Target) -> frozenset[str]:
-    """Patches whose comparator is set, or whose fixed site's flag is: what the chip does, whatever is said."""
+    """Patches whose comparator is set, or whose fixed site's flag is: what the chip does."""
     machine, sites = target.machine, {PARSER: target.built.sites[0].function, **SITES}
     fpb = machine.system.fpb
     if fpb is not None:
