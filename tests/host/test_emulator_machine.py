@@ -135,6 +135,18 @@ def test_a_snapshot_restores_everything_and_may_be_used_again():
     assert texts[0] == texts[1]
 
 
+def test_a_snapshot_restores_the_count_of_resets():
+    machine = machine_of("tour")
+    machine.reset()
+    once = machine.snapshot()
+    machine.reset()
+    assert machine.resets == 2
+
+    machine.restore(once)
+
+    assert machine.resets == 1
+
+
 def test_a_snapshot_restores_flash_and_comparators():
     machine = probe(5)
     machine.run(0)

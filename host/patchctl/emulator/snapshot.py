@@ -23,6 +23,7 @@ class Snapshot:
     flash: FlashCopy
     states: tuple[Any, ...]
     time: tuple[int, int]
+    resets: int
 
 
 def take(machine: Machine) -> Snapshot:
@@ -33,7 +34,7 @@ def take(machine: Machine) -> Snapshot:
     flash = machine.flash
     if machine.flash_copy[0] is not flash.version:
         machine.flash_copy = (flash.version, machine.flash_bytes(), frozenset(flash.torn))
-    return Snapshot(machine.cpu.save(), ram, machine.flash_copy, states, time)
+    return Snapshot(machine.cpu.save(), ram, machine.flash_copy, states, time, machine.resets)
 
 
 def put_back(machine: Machine, snapshot: Snapshot) -> None:
@@ -47,6 +48,7 @@ def put_back(machine: Machine, snapshot: Snapshot) -> None:
     for part, state in zip(parts(machine), snapshot.states, strict=True):
         part.restore(state)
     machine.clock.instructions, machine.clock.stalled_cycles = snapshot.time
+    machine.resets = snapshot.resets
 
 
 def _put_flash_back(machine: Machine, copy: FlashCopy) -> None:
