@@ -7,7 +7,6 @@ a budget is exceeded; a target that is missed is only said.
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import deps
+from call_graph import CallGraph
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
@@ -132,19 +132,11 @@ def run_stack_bytes(core: str, folder: Path) -> int:
 
     From gcc's own call graph (-fcallgraph-info=su); it does not know what mem* and gcc's arithmetic take.
     """
-    frames: dict[str, int] = {}
-    calls: dict[str, set[str]] = {"__indirect_call": {"hp_helper_call"}}
+    graph = CallGraph(indirect=("hp_helper_call",))
     for name in ENGINE:
-        text = (folder / f"{core}-{name}.ci").read_text()
-        for title, size in re.findall(r'node: { title: "([^"]+)" label: "[^"]*?(\d+) bytes', text):
-            frames[title] = int(size)
-        for caller, callee in re.findall(r'sourcename: "([^"]+)" targetname: "([^"]+)"', text):
-            calls.setdefault(caller, set()).add(callee)
-
-    def deepest(function: str) -> int:
-        return frames.get(function, 0) + max(map(deepest, calls.get(function, ())), default=0)
-
-    return deepest("hp_vm_run")
+        graph.read((folder / f"{core}-{name}.ci").read_text())
+    graph.leave_unknown_at_0()
+    return graph.deepest("hp_vm_run")
 
 
 def measure(core: str, folder: Path) -> Footprint:

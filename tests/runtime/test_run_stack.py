@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from call_graph import CallGraph
 from elftools.elf.elffile import ELFFile
 from patchctl.board import board_names, load_board
 
@@ -24,13 +25,6 @@ LIMIT_BYTES = 32  # what system.h lets the image's hp_process_stack_limit take
 EXCEPTION_BYTES, EXCEPTION_BYTES_WITH_FP = 32, 104  # ARMv7-M ARM B1.5.6
 ALIGNMENT_BYTES = 4  # the core's, and once more the veneer's
 FRAME_BYTES = 64
-NODE = re.compile(r'node: { title: "([^"]+)" label: "[^"]*?(\d+) bytes \((\w+)\)')
-EDGE = re.compile(r'sourcename: "([^"]+)" targetname: "([^"]+)"')
-
-
-def name_of(title: str) -> str:
-    """A function's name, without the file before it and what the optimizer appended."""
-    return title.rpartition(":")[2].partition(".")[0]
 
 
 def taken_by(line: str) -> int:
@@ -56,45 +50,28 @@ def names_by_address(elf: Path) -> dict[int, set[str]]:
     return names
 
 
-class CallGraph:
-    """Frames and calls of a board's runtime."""
-
-    def __init__(self, elf: Path) -> None:
-        self.frames: dict[str, int] = {}
-        self.calls: dict[str, set[str]] = {"__indirect_call": {*PORT, "hp_helper_call"}}
-        for path in sorted((elf.parent / "runtime").glob("*.ci")):
-            self._read_compiled(path.read_text())
-        self.frames["hp_process_stack_limit"] = LIMIT_BYTES
-        self._read_library(elf)
-
-    def _read_compiled(self, text: str) -> None:
-        for title, size, kind in NODE.findall(text):
-            assert kind == "static", title
-            self.frames[name_of(title)] = max(int(size), self.frames.get(name_of(title), 0))
-        for caller, callee in EDGE.findall(text):
-            self.calls.setdefault(name_of(caller), set()).add(name_of(callee))
-
-    def _read_library(self, elf: Path) -> None:
-        dump = subprocess.run(
-            ["arm-none-eabi-objdump", "-d", elf], check=True, capture_output=True, text=True
-        ).stdout
-        aliases = names_by_address(elf)
-        for address, name, block in re.findall(r"^([0-9a-f]{8}) <(\w+)>:\n((?:.+\n)*)", dump, re.M):
-            for alias in aliases[int(address, 16)] - set(self.frames):
-                self.frames[alias] = sum(map(taken_by, block.splitlines()))
-                self.calls[alias] = set(re.findall(r"\tbl?(?:\.[wn])?\t[0-9a-f]+ <(\w+)>", block)) - {name}
-
-    def deepest(self, function: str, seen: tuple[str, ...] = ()) -> int:
-        """Bytes of the deepest path from `function` on. KeyError if one on the way is unknown."""
-        assert function not in seen, f"{function} calls itself"
-        below = (self.deepest(callee, (*seen, function)) for callee in self.calls.get(function, ()))
-        own = 0 if function == "__indirect_call" else self.frames[function]
-        return own + max(below, default=0)
+def read_library(graph: CallGraph, elf: Path) -> None:
+    """Adds what no .ci file knows: the compiler's library, by its instructions."""
+    dump = subprocess.run(
+        ["arm-none-eabi-objdump", "-d", elf], check=True, capture_output=True, text=True
+    ).stdout
+    aliases = names_by_address(elf)
+    for address, name, block in re.findall(r"^([0-9a-f]{8}) <(\w+)>:\n((?:.+\n)*)", dump, re.M):
+        for alias in aliases[int(address, 16)] - set(graph.frames):
+            graph.frames[alias] = sum(map(taken_by, block.splitlines()))
+            graph.calls[alias] = set(re.findall(r"\tbl?(?:\.[wn])?\t[0-9a-f]+ <(\w+)>", block)) - {name}
 
 
 @cache
 def call_graph(board: str) -> CallGraph:
-    return CallGraph(firmware_elf(board, "threads"))
+    """Frames and calls of a board's runtime."""
+    elf = firmware_elf(board, "threads")
+    graph = CallGraph(indirect=(*PORT, "hp_helper_call"))
+    for path in sorted((elf.parent / "runtime").glob("*.ci")):
+        graph.read(path.read_text())
+    graph.frames["hp_process_stack_limit"] = LIMIT_BYTES
+    read_library(graph, elf)
+    return graph
 
 
 def exception_bytes(board: str) -> int:
