@@ -8,6 +8,7 @@ from patchctl.errors import PatchRejected
 from patchctl.pipeline import build_patch
 
 from tests.end_to_end.conftest import PATCH
+from tests.spoiling import spoiled
 
 REPAIRED = "ImportError: not a module\r\n>>> "
 
@@ -18,11 +19,7 @@ def copied(tmp_path):
 
 
 def change(path, *pairs):
-    text = path.read_text()
-    for old, new in pairs:
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    path.write_text(text)
+    path.write_text(spoiled(path.read_text(), *pairs, of=path.name))
 
 
 def test_helper_functions_that_are_not_inlined_run_as_sub_programs(bench, copied, facts, firmware, seal):

@@ -17,6 +17,8 @@ from patchctl import emulator
 from patchctl.emulator import devices
 from patchctl.errors import PatchctlError
 
+from tests.spoiling import spoiled
+
 PACKAGE = Path(emulator.__file__).parent
 FAILURES = (AssertionError, PatchctlError, pytest.fail.Exception)
 
@@ -135,12 +137,11 @@ def seed(monkeypatch, path, old, new):
     """Classes and functions of the changed module replace the good ones wherever they were imported."""
     name = f"patchctl.emulator.{path.removesuffix('.py').replace('/', '.')}"
     good = sys.modules[name]
-    text = (PACKAGE / path).read_text()
-    assert text.count(old) == 1, "the seeded line is no longer there"
+    text = spoiled((PACKAGE / path).read_text(), (old, new), of=path)
     bad = types.ModuleType(name)
     bad.__file__ = good.__file__
     monkeypatch.setitem(sys.modules, name, bad)
-    exec(compile(text.replace(old, new), str(PACKAGE / path), "exec"), bad.__dict__)
+    exec(compile(text, str(PACKAGE / path), "exec"), bad.__dict__)
     users = [
         module for key, module in list(sys.modules.items())
         if key.startswith(("patchctl.emulator", "test_emulator", "emulator_boards")) and module is not bad

@@ -20,6 +20,8 @@ from patchctl.contract import Verdict
 from patchctl.description import REGISTERS
 from patchctl.isa import encode
 
+from tests.spoiling import spoiled
+
 SOURCES = Path(patchctl.verifier.__file__).parent
 VECTORS = Path(__file__).parents[1] / "vectors" / "verify"
 
@@ -122,9 +124,7 @@ def changed_verifier(bug, folder, name):
     for path in (folder / name).glob("*.py"):
         path.write_text(path.read_text().replace("patchctl.verifier", name))
     target = folder / name / bug.file
-    text = target.read_text()
-    assert text.count(bug.found) == 1
-    target.write_text(text.replace(bug.found, bug.planted))
+    target.write_text(spoiled(target.read_text(), (bug.found, bug.planted), of=bug.file))
     return importlib.import_module(name)
 
 

@@ -22,6 +22,7 @@ from patchctl.pipeline import build_patch
 from tests.end_to_end.conftest import KEY_PAGE
 from tests.end_to_end.targets import Target
 from tests.micropython.firmware import ROOT, firmware_elf
+from tests.spoiling import spoiled
 from tests.sweeps.changes import BARE, Change, Golden, changes_on, make_work, uncut
 from tests.sweeps.cuts import CutCase, RecoveryCase
 
@@ -109,7 +110,7 @@ BUGS = (
 
 
 def image(name: str, bug: StoreBug, folder: Path) -> Path:
-    """The bare image of board `name` in `folder` with the bug in it, whose places must be there once.
+    """The bare image of board `name` in `folder` with the bug in it.
 
     Only the spoiled file is compiled: the rest is that of the board's own image.
     """
@@ -121,11 +122,7 @@ def image(name: str, bug: StoreBug, folder: Path) -> Path:
     for part in LINKED:
         (folder / part).symlink_to(ROOT / part)
     source = folder / "device_runtime/core" / bug.file
-    text = source.read_text()
-    for found, planted in bug.edits:
-        assert text.count(found) == 1, f"{bug.file} has changed: give {bug.name!r} a new place"
-        text = text.replace(found, planted)
-    source.write_text(text)
+    source.write_text(spoiled(source.read_text(), *bug.edits, of=bug.file))
     options = [f"BOARD={name}", "IMAGE=bare", f"PYTHON={sys.executable}"]
     command = ["make", "-s", "-j2", "-C", str(folder / "device_runtime"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
