@@ -48,6 +48,11 @@ class Region:
         """First address behind the region."""
         return self.address + self.bytes
 
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The addresses at which the region's memory begins: its own, and its alias."""
+        return (self.address,) if self.alias < 0 else (self.address, self.alias)
+
 
 @dataclass(frozen=True, slots=True)
 class Fpb:

@@ -116,8 +116,7 @@ class Firmware:
         whose own code would call itself.
         """
         flash = board.flash
-        starts = (flash.address, *([flash.alias] if flash.alias >= 0 else []))
-        if not any(start <= site.address < start + flash.bytes for start in starts):
+        if not any(start <= site.address < start + flash.bytes for start in flash.starts):
             raise TargetMismatch(
                 f"{site.name!r} lies at {site.address:#x}, outside the flash of {board.name}",
                 where=where,

@@ -324,8 +324,7 @@ class Machine:
     def watch_torn_flash(self) -> None:
         """Reads of program units that a power cut tore reach the flash controller, where the chip has ECC."""
         flash = self.board.flash
-        starts = [flash.address, *([flash.alias] if flash.alias >= 0 else [])]
-        spans = [(start + offset, flash.program_unit) for offset in self.flash.torn for start in starts]
+        spans = [(start + offset, flash.program_unit) for offset in self.flash.torn for start in flash.starts]
         self.cpu.watch_reads(spans, self._torn_read)
 
     def _torn_read(self, address: int) -> None:
