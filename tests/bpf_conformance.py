@@ -97,7 +97,7 @@ def wrongly_judged(paths: Sequence[Path], check: Callable[[bytes, Limits], tuple
         by_name = REFUSED.get(case.name, Status.CHECK_UNUSED_FIELD)
         expected = Status.OK if case.name in NOT_NEGATIVE else by_name
         unused += expected is Status.CHECK_UNUSED_FIELD
-        answer = check(case.code, Limits(4096, 8, frozenset({1})))
+        answer = check(case.code, Limits(4096, 8, helpers=frozenset({1})))
         wrong += [] if answer == (expected, 0) else [f"{case.name}: {answer}"]
     return wrong + ([] if unused == UNUSED_FIELDS else [f"{unused} files about unused fields"])
 

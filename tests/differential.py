@@ -17,11 +17,11 @@ from patchctl.isa import Instruction
 from patchctl.reference import Machine, Outcome, Region, Space, run
 from patchctl.structure import Limits, check
 
-from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE
+from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, VARIABLES, WRITABLE
 from tests.random_programs import random_program
 
 FRAME_BYTES = 16
-LIMITS = Limits(4096, 8, frozenset({1}))
+LIMITS = Limits(4096, 8, 16, frozenset({1}))
 ENGINE_FAULTS = {Fault.NONE, Fault.FUEL, Fault.MEMORY, Fault.CALL, Fault.DEPTH}  # the others end no program
 _FUELS = (3, 10, 30, 100, 300)
 
@@ -56,12 +56,13 @@ class Tally:
 
 
 def space(seed: int) -> Space:
-    """Regions with random bytes; two ranges of firmware memory, one shorter than a cache entry."""
+    """Regions of random bytes; two ranges of firmware memory, one shorter than a cache entry."""
     rng = random.Random(seed)
     return Space(
         Region(STACK, bytearray(64)),
         Region(CONTEXT, bytearray(rng.randbytes(16))),
         Region(DATA, bytearray(rng.randbytes(8))),
+        Region(VARIABLES, bytearray(rng.randbytes(16))),
         [Region(READABLE, bytearray(rng.randbytes(32))), Region(READABLE + 64, bytearray(rng.randbytes(5)))],
         [Region(WRITABLE, bytearray(rng.randbytes(16)))],
     )

@@ -59,6 +59,7 @@ class _Space(ctypes.Structure):
         ("stack", _Region),
         ("context", _Region),
         ("data", _Region),
+        ("variables", _Region),
         ("readable", ctypes.POINTER(_Region)),
         ("readable_count", ctypes.c_uint32),
         ("writable", ctypes.POINTER(_Region)),
@@ -67,7 +68,10 @@ class _Space(ctypes.Structure):
 
 
 class _Limits(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_uint32) for name in ("instruction_count_max", "data_bytes", "helper_mask")]
+    _fields_ = [
+        (name, ctypes.c_uint32)
+        for name in ("instruction_count_max", "data_bytes", "variable_bytes", "helper_mask")
+    ]
 
 
 def _mask(helpers: frozenset[int]) -> int:
@@ -118,7 +122,9 @@ class Engine:
         """hp_check_program on a copy at an odd address: it must not care."""
         buffer = ctypes.create_string_buffer(b"\0" + code, len(code) + 1)
         where = ctypes.c_uint32(0)
-        c_limits = _Limits(limits.instruction_count_max, limits.data_bytes, _mask(limits.helpers))
+        c_limits = _Limits(
+            limits.instruction_count_max, limits.data_bytes, limits.variable_bytes, _mask(limits.helpers)
+        )
         status = self._c.hp_check_program(
             ctypes.byref(buffer, 1), len(code), ctypes.byref(c_limits), ctypes.byref(where)
         )
@@ -137,7 +143,7 @@ class Engine:
         words = (ctypes.c_uint64 * (len(code) // 8)).from_buffer_copy(code)
         start = ctypes.addressof(words)
         program = _Program(start, len(code), fuel, frame_bytes, _mask(helpers), self._helper)
-        own = [_Held.of(region) for region in (space.stack, space.context, space.data)]
+        own = [_Held.of(region) for region in (space.stack, space.context, space.data, space.variables)]
         readable = [_Held.of(region) for region in space.readable]
         writable = [_Held.of(region) for region in space.writable]
         c_space = _Space(

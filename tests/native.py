@@ -171,11 +171,12 @@ class NativeDevice:
         self.armed.clear()
         self.dead = False
         board = self.board
-        numbers = (_U32 * 15)(
+        numbers = (_U32 * 16)(
             *(board.flash.page_bytes, board.journal_address, board.journal_bytes),
             *(board.stage_address, board.stage_bytes),
             *(board.slots_address, board.slot_bytes, board.store.slot_count, board.keys.address),
             *(self.trigger_count, board.limits.program_count_max, *TEXT, *RUNTIME_TEXT),
+            board.limits.variable_bytes,
         )
         self._handle = lib.native_open(
             *(ctypes.byref(self._callbacks), board.name.encode(), VENDOR_ID.bytes, board.class_id),

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from patchctl.structure import Limits
-
 from tests.engine import ROOT, Engine
 from tests.isa_vectors import Vector, vectors
 from tests.spoiling import spoiled
@@ -45,7 +43,7 @@ def changed_file(bug: Bug, folder: Path) -> Path:
 
 def agrees(engine: Engine, vector: Vector) -> bool:
     """True if the engine gives what the vector says; a store outside a region is no agreement."""
-    limits = Limits(4096, len(vector.data), vector.helpers)
+    limits = vector.limits()
     if engine.check(vector.code, limits) != (vector.status, vector.where):
         return False
     if vector.status:
@@ -61,5 +59,5 @@ def agrees(engine: Engine, vector: Vector) -> bool:
         outcome.fault is vector.fault
         and vector.result in (None, outcome.registers[0])
         and vector.fuel_left in (None, outcome.fuel)
-        and vector.context_after in (None, bytes(space.context.data))
+        and vector.fits(space)
     )

@@ -22,9 +22,9 @@ _STRUCT = """
 typedef struct vector_t {
     const char *name;
     const uint32_t *code;
-    const uint8_t *context, *context_after, *data;
-    uint32_t code_bytes, context_bytes, data_bytes, fuel, fuel_left, frame_bytes, helper_mask, fault;
-    uint32_t ignores_result, context_address, data_address;
+    const uint8_t *context, *context_after, *data, *variables, *variables_after;
+    uint32_t code_bytes, context_bytes, data_bytes, variable_bytes, fuel, fuel_left, frame_bytes, helper_mask;
+    uint32_t fault, ignores_result, context_address, data_address, variables_address;
     uint64_t result;
 } vector_t;
 """
@@ -75,10 +75,14 @@ def _row(number: int, vector: Vector, shift: int) -> tuple[str, str]:
     space = vector.space()
     space.context.address += shift
     space.data.address += shift
+    space.variables.address += shift
     known = {helper: HELPERS[helper] for helper in vector.helpers if helper in HELPERS}
     end = run(vector.code, space, fuel=vector.fuel, frame_bytes=vector.frame_bytes, helpers=known)
     words = [int.from_bytes(vector.code[at : at + 4], "little") for at in range(0, len(vector.code), 4)]
-    pieces = {"context": vector.context, "after": bytes(space.context.data), "data": vector.data}
+    pieces = {
+        "context": vector.context, "after": bytes(space.context.data), "data": vector.data,
+        "variables": vector.variables, "kept": bytes(space.variables.data),
+    }  # fmt: skip
     arrays = [f"static const uint32_t code{number}[] = {{{', '.join(f'{word}U' for word in words)}}};"]
     arrays += [
         f"static const uint8_t {name}{number}[] = {{{', '.join(map(str, data + bytes(1)))}}};"
@@ -86,10 +90,11 @@ def _row(number: int, vector: Vector, shift: int) -> tuple[str, str]:
     ]
     mask = sum(1 << helper for helper in vector.helpers)
     numbers = (
-        len(vector.code), len(vector.context), len(vector.data), vector.fuel, end.fuel, vector.frame_bytes,
-        mask, int(end.fault), int(end.fault is not Fault.NONE), space.context.address, space.data.address,
+        len(vector.code), len(vector.context), len(vector.data), len(vector.variables), vector.fuel, end.fuel,
+        vector.frame_bytes, mask, int(end.fault), int(end.fault is not Fault.NONE), space.context.address,
+        space.data.address, space.variables.address,
     )  # fmt: skip
-    names = f"code{number}, context{number}, after{number}, data{number}"
+    names = ", ".join(f"{name}{number}" for name in ("code", *pieces))
     fields = ", ".join(f"{value}U" for value in numbers)
     text = f'{{"{vector.name}, {shift} bytes off", {names}, {fields}, {end.registers[0]}ULL}},'
     return "\n".join(arrays), text

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 
 from patchctl.contract import OPCODES, Op
-from patchctl.isa import SOURCE_DATA, SOURCE_SUB_PROGRAM, Instruction, encode, family_of
+from patchctl.isa import SECTION_VARIABLES, SOURCE_DATA, SOURCE_SUB_PROGRAM, Instruction, encode, family_of
 
 from tests.isa_vectors import READABLE, WRITABLE
 
@@ -51,10 +51,12 @@ def _access(rng: random.Random, op: Op) -> Instruction:
 
 def _wide(rng: random.Random, op: Op) -> Instruction:
     dst = rng.choice((3, 6, 7, 8))
-    kind = rng.randrange(4)
+    kind = rng.randrange(5)
     if kind == 0:
         return Instruction(op, dst, SOURCE_DATA, imm_high=rng.randrange(6))
     if kind == 1:
+        return Instruction(op, dst, SOURCE_DATA, imm=SECTION_VARIABLES, imm_high=rng.randrange(9))
+    if kind == 2:
         return Instruction(op, dst, imm=rng.choice((READABLE, WRITABLE)) + rng.randrange(12))
     return Instruction(op, dst, imm=rng.choice(_NUMBERS), imm_high=rng.choice(_NUMBERS))
 
@@ -100,7 +102,10 @@ def _placed(rng: random.Random, body: list[Instruction], start: int, entries: li
 
 
 def random_program(seed: int) -> bytes:
-    """A well-formed program of 5 to 60 instructions in one to three sub-programs; needs 8 bytes of data."""
+    """A well-formed program of 5 to 60 instructions in one to three sub-programs.
+
+    It needs 8 bytes of data and 16 of variables.
+    """
     rng = random.Random(seed)
     bodies = [_body(rng, rng.randrange(4, 20)) for _ in range(rng.choice((1, 1, 2, 3)))]
     entries, at = [], 0

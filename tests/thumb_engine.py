@@ -72,6 +72,7 @@ class ThumbEngine:
         self.bad_accesses: list[tuple[int, int, int]] = []
         self.stack_bytes = 0  # deepest use of the C stack so far
         self.it_places = 0  # instructions of the IT block where the last run_interrupted() stopped
+        self.masked_places = 0  # machine instructions that run_interrupted() waited for
         self._uc = self._machine()
 
     def check(self, code: bytes, limits: Limits) -> tuple[Status, int]:
@@ -79,7 +80,8 @@ class ThumbEngine:
         uc = self._uc
         mask = sum(1 << number for number in limits.helpers)
         uc.mem_write(_CODE + 1, code)
-        uc.mem_write(_SPACE, struct.pack("<3I", limits.instruction_count_max, limits.data_bytes, mask))
+        sizes = (limits.instruction_count_max, limits.data_bytes, limits.variable_bytes)
+        uc.mem_write(_SPACE, struct.pack("<4I", *sizes, mask))
         arguments = (_CODE + 1, len(code), _SPACE, _RANGES)
         for register, value in zip(_REGISTERS, arguments, strict=True):
             uc.reg_write(register, value)
@@ -116,7 +118,8 @@ class ThumbEngine:
         """Runs `outer`, and `inner` whole behind its machine instruction `stop`; None if that was too late.
 
         Unicorn counts an IT block as one instruction; `inside` goes so many further into one behind `stop`,
-        of it_places. The inner run has a record of its own, and the same C stack, as in an interrupt.
+        of it_places. The inner run has a record of its own, and the same C stack, as in an interrupt; where
+        interrupts are masked it waits. Both are runs of one patch: the variables that they have are the same.
         """
         uc, nested = self._uc, None
         self._prepare(0, *outer, _NESTED_FUEL, frame_bytes, frozenset({1}))
@@ -126,8 +129,13 @@ class ThumbEngine:
         self.it_places = len(block)
         if inside:
             uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, block[inside - 1])
+        while uc.reg_read(arm_const.UC_ARM_REG_PRIMASK):
+            self.masked_places += 1
+            uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, _RETURN, count=1)
         if uc.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:
             saved = uc.context_save()
+            kept = inner[1].variables
+            kept.data[:] = uc.mem_read(kept.address, len(kept.data))
             uc.reg_write(arm_const.UC_ARM_REG_CPSR, uc.reg_read(arm_const.UC_ARM_REG_CPSR) & ~_IT_STATE)
             self._prepare(_NESTED, *inner, _NESTED_FUEL, frame_bytes, frozenset({1}))
             uc.emu_start(self._start | 1, _RETURN, count=_LIMIT)
@@ -201,7 +209,7 @@ class ThumbEngine:
 
 
 def _regions(space: Space) -> list[Region]:
-    return [space.stack, space.context, space.data, *space.writable, *space.readable]
+    return [space.stack, space.context, space.data, space.variables, *space.writable, *space.readable]
 
 
 def _packed_space(uc: Uc, space: Space, at: int) -> bytes:
@@ -210,7 +218,7 @@ def _packed_space(uc: Uc, space: Space, at: int) -> bytes:
 
     ranges = b"".join(packed(region) for region in [*space.readable, *space.writable])
     uc.mem_write(at, ranges)
-    own = b"".join(packed(region) for region in (space.stack, space.context, space.data))
+    own = b"".join(packed(region) for region in (space.stack, space.context, space.data, space.variables))
     writable = at + 12 * len(space.readable)
     return own + struct.pack("<4I", at, len(space.readable), writable, len(space.writable))
 

@@ -74,6 +74,7 @@ def facts(board: Board) -> dict[str, str]:
         "HP_BOARD_SLOT_COUNT": f"{board.store.slot_count}U",
         "HP_BOARD_KEY_PAGE_ADDRESS": number(board.keys.address),
         "HP_BOARD_ARENA_BYTES": f"{board.limits.arena_bytes}U",
+        "HP_BOARD_VARIABLE_BYTES": f"{board.limits.variable_bytes}U",
         "HP_BOARD_INVOCATIONS": f"{board.limits.invocations}U",
         "HP_BOARD_PROGRAM_COUNT_MAX": f"{board.limits.program_count_max}U",
         "HP_BOARD_READABLE": f"{{{readable}}}",

@@ -7,6 +7,7 @@
 #include "core/sha256.h"
 #include "core/store.h"
 #include "core/trigger.h"
+#include "core/variables.h"
 
 /// What admission found out on its way.
 typedef struct request_t {
@@ -103,7 +104,8 @@ static hp_status_t reject(hp_runtime_t *self, uint32_t index)
     return hp_store_append(self, &record, &index);
 }
 
-/// Puts the version before the trial of patch `index` back in force, or none; `why` the trial could not be armed.
+/// Puts the version before the trial of patch `index` back in force, or none; `why` the trial could not be armed. Its variables
+/// are what they were.
 static hp_status_t go_back(hp_runtime_t *self, uint32_t index, hp_status_t why)
 {
     hp_status_t status = hp_store_take_back(self, index);
@@ -128,6 +130,7 @@ static hp_status_t install(hp_runtime_t *self, const request_t *request)
     if (status != HP_STATUS_OK) {
         return status;
     }
+    hp_variables_start(self, record.slot, request->envelope.payload.data);
     status = hp_trigger_arm(self, index, record.slot);
     if (status != HP_STATUS_OK) {
         return go_back(self, index, status);
@@ -218,15 +221,25 @@ void hp_admit_strike_out(hp_runtime_t *self)
 }
 
 /// Whether the payload still suits the firmware around it: after an update of the firmware its bytes have moved.
-static bool still_fits(hp_runtime_t *self, uint32_t index, const hp_record_t *record)
+static bool still_fits(hp_runtime_t *self, uint32_t index, hp_span_t payload)
 {
-    const uint32_t address  = hp_store_slot_address(self, record->slot);
-    const uint8_t *data     = self->port->memory(self->port->context, address, record->payload_bytes);
-    const hp_span_t payload = {data, record->payload_bytes};
-
-    return data != NULL && hp_store_payload_good(self, index) &&
+    return payload.data != NULL && hp_store_payload_good(self, index) &&
            hp_payload_check(self, payload) == HP_STATUS_OK &&
            hp_payload_check_sites(self, payload, index) == HP_STATUS_OK;
+}
+
+/// Arms a patch that was in force before the reset. False if it cannot be.
+static bool rearm(hp_runtime_t *self, uint32_t index, const hp_record_t *record)
+{
+    const uint32_t address  = hp_store_slot_address(self, record->slot);
+    const hp_span_t payload = {self->port->memory(self->port->context, address, record->payload_bytes),
+                               record->payload_bytes};
+
+    if (!still_fits(self, index, payload)) {
+        return false;
+    }
+    hp_variables_start(self, record->slot, payload.data);
+    return hp_trigger_arm(self, index, record->slot) == HP_STATUS_OK;
 }
 
 void hp_admit_rearm(hp_runtime_t *self)
@@ -236,7 +249,7 @@ void hp_admit_rearm(hp_runtime_t *self)
         if (record.state != HP_PATCH_STATE_UPDATED) {
             continue;
         }
-        if (still_fits(self, index, &record) && hp_trigger_arm(self, index, record.slot) == HP_STATUS_OK) {
+        if (rearm(self, index, &record)) {
             continue;
         }
         // If even that cannot be written, the patch is looked at again after the next reset, and stays disarmed till then.

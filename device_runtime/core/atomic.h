@@ -1,29 +1,33 @@
 /// Stops 8 to 12 of 12. Words that a hit in any context may share with what it interrupted. In: an aligned word. Out: its
 /// change, whole. Next: core/trigger.h
 ///
-/// ARMv6-M has no exclusive loads, so there the two read-modify-write operations mask interrupts for a few cycles.
+/// ARMv6-M has no exclusive loads, so there the two read-modify-write operations mask interrupts for a few cycles. Hits run
+/// privileged, so the mask takes effect.
 #ifndef HP_CORE_ATOMIC_H
 #define HP_CORE_ATOMIC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__ARM_ARCH_6M__)
-
+/// Holds interrupts off, and with them every other hit. Returns what hp_unmask_interrupts must be given. A host has none.
 static inline uint32_t hp_mask_interrupts(void)
 {
-    uint32_t before;
+    uint32_t before = 0;
 
+#if defined(__arm__)
     __asm volatile("mrs %0, primask\n\tcpsid i" : "=r"(before)::"memory");
+#endif
     return before;
 }
 
 static inline void hp_unmask_interrupts(uint32_t before)
 {
+#if defined(__arm__)
     __asm volatile("msr primask, %0" ::"r"(before) : "memory");
-}
-
+#else
+    (void)before;
 #endif
+}
 
 /// Sets `word` to 1. True if it was 0, so that the caller now owns what it guards.
 static inline bool hp_claim(uint32_t *word)

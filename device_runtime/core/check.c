@@ -12,6 +12,8 @@
 #define NO_INSTRUCTION             0U ///< the opcode byte of a wide load's second half, and of nothing else
 #define SOURCE_SUB_PROGRAM         1U
 #define SOURCE_DATA_SECTION        6U
+#define SECTION_DATA               0U ///< a wide load's immediate: which section its address lies in
+#define SECTION_VARIABLES          1U
 #define OPERATION_FETCH            1U
 #define OPERATION_COMPARE_EXCHANGE 0xf1U
 
@@ -185,6 +187,17 @@ static hp_status_t check_fields(const insn_t *const insn, const uint32_t facts)
     return HP_STATUS_OK;
 }
 
+/// Whether section `section` of the payload has a byte `offset`, or ends there.
+static bool is_in_section(const hp_check_limits_t *const limits, const uint32_t section,
+                          const uint32_t offset)
+{
+    switch (section) {
+    case SECTION_DATA: return (limits->data_bytes != 0U) && (offset <= limits->data_bytes);
+    case SECTION_VARIABLES: return (limits->variable_bytes != 0U) && (offset <= limits->variable_bytes);
+    default: return false;
+    }
+}
+
 static hp_status_t check_wide_load(const checker_t *const self, const uint32_t index,
                                    const insn_t *const insn)
 {
@@ -201,9 +214,9 @@ static hp_status_t check_wide_load(const checker_t *const self, const uint32_t i
     if (insn->src == 0U) {
         return HP_STATUS_OK;
     }
-    const bool in_data = (insn->src == SOURCE_DATA_SECTION) && (insn->imm == 0U) &&
-                         (self->limits->data_bytes != 0U) && (half.imm <= self->limits->data_bytes);
-    return in_data ? HP_STATUS_OK : HP_STATUS_CHECK_REFERENCE;
+    const bool exists =
+        (insn->src == SOURCE_DATA_SECTION) && is_in_section(self->limits, insn->imm, half.imm);
+    return exists ? HP_STATUS_OK : HP_STATUS_CHECK_REFERENCE;
 }
 
 static hp_status_t check_call(const checker_t *const self, const uint32_t index, const insn_t *const insn)

@@ -11,6 +11,7 @@
 typedef struct hp_check_limits_t {
     uint32_t instruction_count_max; ///< slots: a wide load counts twice
     uint32_t data_bytes;            ///< of the data section; 0: none
+    uint32_t variable_bytes;        ///< of the variables; 0: none
     uint32_t helper_mask;           ///< bit n: the program may call helper n
 } hp_check_limits_t;
 

@@ -22,6 +22,14 @@ static void map_readable(hp_runtime_t *self)
     }
 }
 
+static void share_variables(hp_runtime_t *self, const hp_config_t *config)
+{
+    const uint32_t slots = self->board->slot_count;
+
+    self->variables       = config->variables;
+    self->variables_share = slots == 0U ? 0U : (config->variables_bytes / slots) & ~7U;
+}
+
 hp_status_t hp_init(hp_runtime_t *self, const hp_config_t *config)
 {
     memset(self, 0, sizeof *self);
@@ -31,6 +39,7 @@ hp_status_t hp_init(hp_runtime_t *self, const hp_config_t *config)
     self->build_id_bytes = config->build_id_bytes;
     self->arena          = config->arena;
     self->stack_share    = (config->arena_bytes / HP_INVOCATIONS_MAX) & ~7U;
+    share_variables(self, config);
     map_readable(self);
     const hp_status_t status = hp_store_start(self);
     hp_admit_rearm(self);

@@ -5,6 +5,7 @@
 #include "core/check.h"
 #include "core/helpers.h"
 #include "core/trigger.h"
+#include "core/variables.h"
 
 #define SECTION_COUNT      10U
 #define SECTION_BYTES      8U ///< of the header: offset and size
@@ -95,8 +96,8 @@ static hp_status_t check_sections(hp_span_t payload)
 {
     const section_t helpers = SECTION(payload, HELPERS);
 
-    // Maps and writable ranges need an owner's consent that this level cannot express.
-    if (SECTION(payload, MAPS).bytes != 0U || SECTION(payload, RANGES).bytes != 0U) {
+    // Writable ranges need an owner's consent that this level cannot express.
+    if (SECTION(payload, RANGES).bytes != 0U) {
         return HP_STATUS_UNSUPPORTED;
     }
     if (!is_whole(SECTION(payload, PROGRAMS), HP_PROGRAM_BYTES, true) ||
@@ -114,6 +115,25 @@ static hp_status_t check_sections(hp_span_t payload)
     return HP_STATUS_OK;
 }
 
+/// Of maps there may be one, the variables.
+static hp_status_t check_maps(const hp_runtime_t *self, hp_span_t payload)
+{
+    const section_t maps = SECTION(payload, MAPS);
+
+    if (maps.bytes == 0U) {
+        return HP_STATUS_OK;
+    }
+    if (maps.bytes != HP_MAP_BYTES || hp_load_u32(maps.data + HP_MAP_KIND) != HP_MAP_VARIABLES) {
+        return HP_STATUS_UNSUPPORTED;
+    }
+    const uint32_t bytes   = hp_variables_bytes(payload.data);
+    const uint32_t initial = hp_load_u32(maps.data + HP_MAP_INITIAL_BYTES);
+    if (bytes % 8U != 0U || initial > bytes || initial > SECTION(payload, DATA).bytes) {
+        return HP_STATUS_BAD_PAYLOAD;
+    }
+    return bytes <= self->variables_share ? HP_STATUS_OK : HP_STATUS_UNSUPPORTED;
+}
+
 static hp_status_t check_program(hp_runtime_t *self, hp_span_t payload, const uint8_t *record)
 {
     const section_t code     = SECTION(payload, CODE);
@@ -123,7 +143,9 @@ static hp_status_t check_program(hp_runtime_t *self, hp_span_t payload, const ui
     const uint32_t stack     = hp_load_u32(record + HP_PROGRAM_STACK_BYTES);
     const uint32_t flags     = hp_load_u32(record + HP_PROGRAM_FLAGS);
     const uint32_t frame     = flags >> FRAME_SHIFT;
-    hp_check_limits_t limits = {self->board->program_count_max, SECTION(payload, DATA).bytes, 0};
+    hp_check_limits_t limits = {.instruction_count_max = self->board->program_count_max,
+                                .data_bytes            = SECTION(payload, DATA).bytes,
+                                .variable_bytes        = hp_variables_bytes(payload.data)};
 
     if (start % HP_INSTRUCTION_BYTES != 0U || bytes % HP_INSTRUCTION_BYTES != 0U || bytes == 0U ||
         !hp_inside(start, bytes, 0, code.bytes) || stack % 8U != 0U || stack > HP_STACK_BYTES_MAX ||
@@ -188,6 +210,7 @@ hp_status_t hp_payload_check(hp_runtime_t *self, hp_span_t payload)
     hp_status_t status = check_header(payload);
 
     status = status == HP_STATUS_OK ? check_sections(payload) : status;
+    status = status == HP_STATUS_OK ? check_maps(self, payload) : status;
     if (status != HP_STATUS_OK) {
         return status;
     }

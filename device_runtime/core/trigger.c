@@ -9,6 +9,7 @@
 #include "core/bytes.h"
 #include "core/helpers.h"
 #include "core/store.h"
+#include "core/variables.h"
 #include "core/vm.h"
 
 #define THUMB          1U
@@ -239,10 +240,12 @@ static void give_back(hp_frame_t *frame, uint32_t value)
     frame->pc       = frame->lr;
 }
 
-/// Takes note that the firmware may now hold an address of the payload's data: the slot stays until the next reset.
+/// Takes note that the firmware may now hold an address of the payload's data or variables: the slot, and the RAM that goes
+/// with it, stay until the next reset.
 static void lend(hp_runtime_t *self, const hp_arming_t *arming)
 {
-    if (hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_DATA_BYTES) != 0U) {
+    if (hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_DATA_BYTES) != 0U ||
+        hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_MAPS_BYTES) != 0U) {
         __atomic_store_n(&self->journal.lent_slots[arming->slot], 1U, __ATOMIC_RELAXED);
     }
 }
@@ -338,13 +341,6 @@ static hp_fault_t carry_out(hp_runtime_t *self, const hp_arming_t *arming, const
 
 // ------------------------------------------------ runs ------------------------------------------------
 
-/// Where a program sees memory of the core: its real address on a device. On a 64-bit host no such address exists, and
-/// `stand_in` is used, which no board has memory at.
-static uint32_t seen_at(const void *memory, uint32_t stand_in)
-{
-    return sizeof(uintptr_t) == sizeof(uint32_t) ? (uint32_t)(uintptr_t)memory : stand_in;
-}
-
 static hp_invocation_t *claim(hp_runtime_t *self)
 {
     for (uint32_t index = 0; index < HP_INVOCATIONS_MAX; index++) {
@@ -373,7 +369,8 @@ static uint32_t helper_mask(const hp_arming_t *arming)
     return mask;
 }
 
-static hp_space_t make_space(hp_runtime_t *self, hp_invocation_t *run, const uint8_t *record)
+/// What the run of program `record` may touch, into *space: a value that is returned would take its stack twice.
+static void make_space(hp_runtime_t *self, hp_invocation_t *run, const uint8_t *record, hp_space_t *space)
 {
     const hp_arming_t *arming  = &run->arming;
     const uint32_t number      = (uint32_t)(run - self->invocations);
@@ -382,15 +379,16 @@ static hp_space_t make_space(hp_runtime_t *self, hp_invocation_t *run, const uin
     const uint32_t data        = hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_DATA_OFFSET);
     const uint32_t data_bytes  = hp_load_u32(arming->payload + HP_PAYLOAD_HEADER_DATA_BYTES);
 
-    return (hp_space_t){
-        .stack   = {seen_at(stack, 0xf2000000U + number * self->stack_share), stack_bytes, stack},
-        .context = {seen_at(run->context, 0xf1000000U + number * 256U), HP_CONTEXT_BYTES,
+    *space = (hp_space_t){
+        .stack   = {hp_seen_at(stack, 0xf2000000U + number * self->stack_share), stack_bytes, stack},
+        .context = {hp_seen_at(run->context, 0xf1000000U + number * 256U), HP_CONTEXT_BYTES,
                     (uint8_t *)run->context},
         // Read only for the engine, which never writes to this region.
         .data = {arming->payload_address + data, data_bytes, (uint8_t *)(uintptr_t)(arming->payload + data)},
         .readable       = self->readable,
         .readable_count = self->readable_count,
     };
+    hp_variables_of(self, arming->slot, arming->payload, &space->variables);
 }
 
 static hp_fault_t run_program(hp_runtime_t *self, hp_invocation_t *run)
@@ -399,7 +397,8 @@ static hp_fault_t run_program(hp_runtime_t *self, hp_invocation_t *run)
     const uint8_t *site       = arming->payload + arming->site_offset;
     const uint8_t *record =
         section(arming, HP_PAYLOAD_HEADER_PROGRAMS_OFFSET) + site[HP_SITE_PROGRAM_INDEX] * HP_PROGRAM_BYTES;
-    const hp_space_t space     = make_space(self, run, record);
+    hp_space_t space;
+    make_space(self, run, record, &space);
     const hp_program_t program = {
         .code = section(arming, HP_PAYLOAD_HEADER_CODE_OFFSET) + hp_load_u32(record + HP_PROGRAM_CODE_OFFSET),
         .code_bytes  = hp_load_u32(record + HP_PROGRAM_CODE_BYTES),

@@ -6,6 +6,8 @@
 /// be seen from outside or the straight line ends: taken jumps, stores, atomics, calls, exit. Between two tests there is
 /// only arithmetic and loads, which nobody can observe; a fault of such a load behind the limit counts as fuel.
 #include "core/vm.h"
+
+#include "core/atomic.h"
 #include <stddef.h>
 #include <string.h>
 
@@ -95,6 +97,9 @@ static const hp_region_t *find_region(const hp_space_t *const space, const uint6
     }
     if ((found == NULL) && !write) {
         found = find_among(&space->data, 1U, low, bytes);
+    }
+    if (found == NULL) {
+        found = find_among(&space->variables, 1U, low, bytes);
     }
     if (found == NULL) {
         found = find_among(space->writable, space->writable_count, low, bytes);
@@ -249,8 +254,8 @@ static uint64_t atomic_result(const uint32_t operation, const uint64_t old, cons
     }
 }
 
-/// Carries out an atomic instruction. The run is the only one that sees its stack, context and data; against interrupts
-/// that use the same firmware memory it is as atomic as a load and a store.
+/// Carries out an atomic instruction. Interrupts wait for the few cycles between its load and its store, on every core:
+/// exclusive loads know neither 64 bits nor unaligned addresses. All of it is RAM that answers, so no fault can arrive there.
 static __attribute__((noinline)) bool atomic(hp_vm_t *const self, const uint32_t word,
                                              const uint32_t operation, const bool is_wide)
 {
@@ -263,11 +268,13 @@ static __attribute__((noinline)) bool atomic(hp_vm_t *const self, const uint32_t
         return false;
     }
     const bool compares     = (operation == 0xf1U);
-    const uint64_t old      = get(at, bytes);
     const uint64_t expected = is_wide ? r[0] : (uint32_t)r[0];
+    const uint32_t mask     = hp_mask_interrupts();
+    const uint64_t old      = get(at, bytes);
     if (!compares || (old == expected)) {
         put(at, atomic_result(operation, old, *src), bytes);
     }
+    hp_unmask_interrupts(mask);
     if (compares) {
         r[0] = old;
     } else if ((operation & 1U) != 0U) {
@@ -333,6 +340,13 @@ static inline void load32(uint64_t *const d, const uint8_t *const at)
     hp_word_t *const words = (hp_word_t *)d;
     words[1]               = 0U;
     words[0]               = get32(at);
+}
+
+/// Where `offset` of a patch's data (`section` 0) or variables (1) lies.
+static inline uint32_t address_in_section(const hp_space_t *const space, const uint32_t section,
+                                          const uint32_t offset)
+{
+    return ((section == 0U) ? space->data.address : space->variables.address) + offset;
 }
 
 /// The immediate of the instruction that ends at `pc`: loaded only where it is used.
@@ -416,7 +430,7 @@ static inline hp_fault_t interpret(hp_vm_t *const self, const hp_program_t *cons
         case HP_OP_BSWAP: *d = swap_bytes(*d, imm_behind(pc)); continue;
         case HP_OP_LDDW:
             *d = ((uint64_t)((const hp_word_t *)pc)[1] << 32U) | imm_behind(pc);
-            if (source_of(word) == SOURCE_DATA_SECTION) { *d = self->space->data.address + ((const hp_word_t *)pc)[1]; }
+            if (source_of(word) == SOURCE_DATA_SECTION) { *d = address_in_section(self->space, imm_behind(pc), ((const hp_word_t *)pc)[1]); }
             pc += SLOT;
             limit += SLOT;
             continue;

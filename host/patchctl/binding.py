@@ -18,20 +18,29 @@ from patchctl.description import Argument, Description, SymbolArgument, TextArgu
 from patchctl.displaced import Displaced, displace, instruction_bytes
 from patchctl.errors import InputError, TargetMismatch
 from patchctl.firmware import Firmware, FirmwareSymbol
-from patchctl.program import BuiltRedirect, BuiltSite, Program, SafeArgument, SafeVerdict
+from patchctl.program import (
+    NO_VARIABLES,
+    BuiltRedirect,
+    BuiltSite,
+    Program,
+    SafeArgument,
+    SafeVerdict,
+    Variables,
+)
 
 _ADDRESS_END = 2**32
 
 
 @dataclass(frozen=True, slots=True)
 class BoundProgram:
-    """Code that refers to nothing but its own data section. `lines` goes by byte offset into `code`."""
+    """Code that refers to nothing but its own data and variables. `lines` goes by byte offset into `code`."""
 
     name: str
     where: str
     code: bytes
     data: bytes
     lines: Mapping[int, SourceLine]
+    variables: Variables = NO_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ def bind(program: Program, description: Description, firmware: Firmware, board: 
     )
     safe, data = _bind_safe(description, firmware, program.data, where)
     code = _bind_code(program, firmware)
-    bound = BoundProgram(program.name, program.where, code, data, program.lines)
+    bound = BoundProgram(program.name, program.where, code, data, program.lines, program.variables)
     site = _bind_site(description, firmware, board, safe)
     return BoundPatch(description, firmware.build_id, bound, site, redirects)
 

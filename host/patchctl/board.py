@@ -157,6 +157,7 @@ class Limits:
     """What the runtime on this board has room for."""
 
     arena_bytes: int
+    variable_bytes: int
     invocations: int
     program_count_max: int
 
@@ -219,6 +220,11 @@ class Board:
     def slot_bytes(self) -> int:
         """Largest payload."""
         return self.store.slot_pages * self.flash.page_bytes
+
+    @property
+    def slot_variable_bytes(self) -> int:
+        """RAM that the patch in one slot has for its variables: core/hotpatch.c deals equal shares."""
+        return self.limits.variable_bytes // self.store.slot_count // 8 * 8
 
     @property
     def firmware_bytes_max(self) -> int:
@@ -325,6 +331,8 @@ def _problems(board: Board) -> Iterable[str]:
         yield "the store does not fit in flash"
     if not store_end <= board.keys.address <= flash.end - page:
         yield "the key page lies outside flash or inside the store"
+    if board.limits.variable_bytes < 8 * board.store.slot_count:
+        yield "the variables leave less than 8 bytes for each slot"
     if not 0 <= board.interrupts.management < board.chip.interrupts:
         yield "the management interrupt does not exist on this chip"
     if board.link.device not in {device.name for device in board.chip.device}:

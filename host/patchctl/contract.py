@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 LEVEL = 1
-CONTRACT_ID = bytes.fromhex("cd294c61")
+CONTRACT_ID = bytes.fromhex("b228d976")
 PAYLOAD_MAGIC = 827347016
 PAYLOAD_ALIGNMENT = 8
 PATCH_ID_BYTES_MAX = 32
@@ -21,6 +21,7 @@ ORIGINAL_BYTES_MIN = 8
 COPY_BYTES_MAX = 64
 INSTRUCTION_BYTES = 8
 STACK_BYTES_MAX = 512
+MAP_VARIABLES = 1
 SUB_PROGRAMS_DEEP = 4
 FUEL_MAX = 268435456
 KEY_MAGIC = 827019336
@@ -1548,6 +1549,17 @@ class Redirect(Record):
     FORMAT: ClassVar[str] = "<I"
     BYTES: ClassVar[int] = 4
     target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Map(Record):
+    """Memory that outlives a run."""
+
+    FORMAT: ClassVar[str] = "<III"
+    BYTES: ClassVar[int] = 12
+    kind: int
+    value_bytes: int
+    initial_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

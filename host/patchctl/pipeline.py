@@ -61,6 +61,8 @@ def _limits(patch: BoundPatch, board: Board) -> Limits:
         writable_registers=patch.site.writable_registers,
         redirect_count=len(patch.redirects),
         data_bytes=len(patch.program.data),
+        variable_bytes=patch.program.variables.bytes,
+        variable_bytes_max=board.slot_variable_bytes,
         stack_bytes_max=min(STACK_BYTES_MAX, board.limits.arena_bytes // board.limits.invocations // 8 * 8),
         instructions_max=board.limits.program_count_max,
         metered=patch.description.site.metered,
@@ -69,7 +71,8 @@ def _limits(patch: BoundPatch, board: Board) -> Limits:
 
 def _rejection(findings: tuple[Finding, ...]) -> PatchRejected:
     first, others = findings[0], len(findings) - 1
-    hints = [first.hint] if first.hint else []
+    hints = [f"needed: {first.needed}"] if first.needed else []
+    hints += [first.hint] if first.hint else []
     hints += [f"and {others} more finding{'s' if others > 1 else ''}"] if others else []
     return PatchRejected(first.says, where=first.where, hint="; ".join(hints))
 
@@ -98,4 +101,5 @@ def _built(patch: BoundPatch, verified: VerifiedProgram, board: Board) -> BuiltP
         redirects=patch.redirects,
         helpers=tuple(int(helper) for helper in verified.helpers),
         data=program.data,
+        variables=program.variables,
     )

@@ -8,7 +8,7 @@ BuiltPatch, the plain value that package/ packs. Next: host/patchctl/binding.py
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from patchctl.btf import SourceLine, line_table
@@ -16,9 +16,7 @@ from patchctl.contract import INSTRUCTION_BYTES, Op, Trigger, Verdict
 from patchctl.elf import (
     BINDING_LOCAL,
     FLAG_ALLOCATED,
-    FLAG_WRITABLE,
     KIND_FUNCTION,
-    KIND_OBJECT,
     MACHINE_BPF,
     UNDEFINED,
     Elf,
@@ -27,14 +25,25 @@ from patchctl.elf import (
     parse_elf,
 )
 from patchctl.errors import InputError
+from patchctl.isa import SECTION_DATA, SECTION_VARIABLES, SOURCE_DATA, SOURCE_SUB_PROGRAM
 
 ENTRY_SECTION = "hotpatch"
 SUB_PROGRAM_SECTION = ".text"
 
 _ADDRESS_64, _CALL = 1, 10  # relocation kinds of eBPF (LLVM, Documentation/bpf/llvm_reloc.rst)
-_SOURCE_DATA, _SOURCE_SUB_PROGRAM = 6, 1
 _DATA_ALIGNMENT = 8
 _OUR_HEADER = "hotpatch/patch.h"  # its inlined lines say nothing to a patch's author
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """What a patch keeps between its runs: `bytes` bytes of RAM, which start as `initial` and then zeros."""
+
+    initial: bytes = b""
+    bytes: int = 0
+
+
+NO_VARIABLES = Variables()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,7 @@ class BuiltPatch:
     ranges: tuple[MemoryRange, ...] = ()
     helpers: tuple[int, ...] = ()
     data: bytes = b""
+    variables: Variables = NO_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,7 @@ class Program:
     data: bytes
     symbols: Mapping[int, SymbolReference]
     lines: Mapping[int, SourceLine]
+    variables: Variables = NO_VARIABLES
 
 
 def load_program(data: bytes, where: str) -> Program:
@@ -150,16 +161,16 @@ class _Loader:
 
     def __init__(self, elf: Elf) -> None:
         self._elf = elf
-        self._refuse_writable_data()
+        self._refuse_maps()
         entry = elf.section(ENTRY_SECTION)
         if entry is None:
             raise InputError(
                 "there is no patch function", where=elf.where, hint="write one as HP_PATCH(name) { ... }"
             )
         self._code_sections = [entry, *self._named(lambda name: name == SUB_PROGRAM_SECTION)]
-        self._data_sections = list(self._named(lambda name: name.startswith(".rodata")))
         self._code_bases, self._code = _laid_out(self._code_sections, INSTRUCTION_BYTES)
-        self._data_bases, self._data = _laid_out(self._data_sections, _DATA_ALIGNMENT)
+        self._data_bases, self._data = _laid_out(self._named(_is_constant), _DATA_ALIGNMENT)
+        self._variable_bases, self._variables = self._laid_out_variables()
         self._symbols: dict[int, SymbolReference] = {}
         self._lines = self._line_map()
 
@@ -167,9 +178,10 @@ class _Loader:
         for relocation in self._elf.relocations:
             if relocation.section in self._code_bases:
                 self._resolve(relocation)
-            elif relocation.section in self._data_bases:
+            elif relocation.section in self._data_bases | self._variable_bases:
+                what = "constant data" if relocation.section in self._data_bases else "a variable"
                 raise InputError(
-                    f"constant data holds the address of {self._called(relocation)}",
+                    f"{what} holds the address of {self._called(relocation)} from the start",
                     where=self._elf.where,
                     hint="choose between addresses with if or switch in code",
                 )
@@ -180,28 +192,27 @@ class _Loader:
             bytes(self._data),
             self._symbols,
             self._lines,
+            self._variables,
         )
 
     def _named(self, wanted: Callable[[str], bool]) -> Iterator[Section]:
         for section in self._elf.sections:
-            if section.flags & FLAG_ALLOCATED and section.data and wanted(section.name):
+            if section.flags & FLAG_ALLOCATED and section.bytes and wanted(section.name):
                 yield section
 
-    def _refuse_writable_data(self) -> None:
-        for section in self._elf.sections:
-            if section.name == ".maps":
-                raise InputError("maps are not supported", where=self._elf.where, hint="leave them out")
-            if section.flags & FLAG_WRITABLE and section.name.startswith((".data", ".bss")) and section.bytes:
-                raise InputError(
-                    f"the patch has variables outside its function: {self._variables(section)}",
-                    where=self._elf.where,
-                    hint="make them const, or local: a patch keeps no state between runs",
-                )
+    def _refuse_maps(self) -> None:
+        if self._elf.section(".maps") is not None:
+            hint = "leave them out; a variable outside the function keeps its value between runs"
+            raise InputError("maps are not supported", where=self._elf.where, hint=hint)
 
-    def _variables(self, section: Section) -> str:
-        """The names in a section, as an author knows them."""
-        named = [s.name for s in self._elf.symbols if s.section == section.index and s.kind == KIND_OBJECT]
-        return ", ".join(repr(name) for name in named if name) or f"section {section.name!r}"
+    def _laid_out_variables(self) -> tuple[dict[int, int], Variables]:
+        """Variables with an initial value first: what the container carries of them ends there."""
+        bases, initial = _laid_out(self._named(_is_initialized), _DATA_ALIGNMENT)
+        end = _aligned(len(initial))
+        for section in self._named(_is_zeroed):
+            bases[section.index] = end
+            end = _aligned(end + section.bytes)
+        return bases, Variables(bytes(initial), end)
 
     def _entry_name(self) -> str:
         entry = self._code_sections[0]
@@ -226,14 +237,15 @@ class _Loader:
             raise InputError(
                 f"a relocation lies at offset {offset}, inside an instruction", where=self._elf.where
             )
-        target = relocation.symbol.section
+        target, value = relocation.symbol.section, relocation.symbol.value
+        is_address = relocation.kind == _ADDRESS_64 and self._opcode(offset) == Op.LDDW
         if relocation.kind == _CALL and target in self._code_bases:
-            self._resolve_call(offset, self._code_bases[target] + relocation.symbol.value)
-        elif (
-            relocation.kind == _ADDRESS_64 and self._opcode(offset) == Op.LDDW and target in self._data_bases
-        ):
-            self._resolve_data(offset, self._data_bases[target] + relocation.symbol.value)
-        elif relocation.kind == _ADDRESS_64 and self._opcode(offset) == Op.LDDW and target == UNDEFINED:
+            self._resolve_call(offset, self._code_bases[target] + value)
+        elif is_address and target in self._data_bases:
+            self._resolve_data(offset, SECTION_DATA, self._data_bases[target] + value)
+        elif is_address and target in self._variable_bases:
+            self._resolve_data(offset, SECTION_VARIABLES, self._variable_bases[target] + value)
+        elif is_address and target == UNDEFINED:
             self._symbols[offset] = SymbolReference(relocation.symbol.name, self._wide_immediate(offset))
         else:
             raise self._unsupported(relocation, offset)
@@ -261,15 +273,15 @@ class _Loader:
 
     def _resolve_call(self, offset: int, target: int) -> None:
         registers, immediate = struct.unpack_from("<xBxxi", self._code, offset)
-        if registers >> 4 != _SOURCE_SUB_PROGRAM:
+        if registers >> 4 != SOURCE_SUB_PROGRAM:
             raise InputError(f"the call at offset {offset} is of an unknown kind", where=self._elf.where)
         distance = (target - offset) // INSTRUCTION_BYTES + immediate
         self._put_number(offset + 4, distance)
 
-    def _resolve_data(self, offset: int, target: int) -> None:
-        struct.pack_into("<B", self._code, offset + 1, self._code[offset + 1] & 15 | _SOURCE_DATA << 4)
+    def _resolve_data(self, offset: int, section: int, target: int) -> None:
+        struct.pack_into("<B", self._code, offset + 1, self._code[offset + 1] & 15 | SOURCE_DATA << 4)
         addend = self._wide_immediate(offset)
-        self._put_number(offset + 4, 0)
+        self._put_number(offset + 4, section)
         self._put_number(offset + 12, target + addend)
 
     def _put_number(self, offset: int, number: int) -> None:
@@ -308,7 +320,23 @@ class _Loader:
         return lines
 
 
-def _laid_out(sections: list[Section], alignment: int) -> tuple[dict[int, int], bytearray]:
+def _is_constant(name: str) -> bool:
+    return name.startswith(".rodata")
+
+
+def _is_initialized(name: str) -> bool:
+    return name.startswith(".data")
+
+
+def _is_zeroed(name: str) -> bool:
+    return name.startswith(".bss")
+
+
+def _aligned(size: int) -> int:
+    return (size + _DATA_ALIGNMENT - 1) // _DATA_ALIGNMENT * _DATA_ALIGNMENT
+
+
+def _laid_out(sections: Iterable[Section], alignment: int) -> tuple[dict[int, int], bytearray]:
     """Section index to its offset in the joined bytes, and the bytes."""
     bases: dict[int, int] = {}
     joined = bytearray()

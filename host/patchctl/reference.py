@@ -24,6 +24,7 @@ from patchctl.isa import (
     COMPARE_EXCHANGE,
     FETCH,
     FRAME_POINTER,
+    SECTION_DATA,
     SOURCE_DATA,
     Instruction,
     family_of,
@@ -59,12 +60,13 @@ class Space:
     stack: Region = field(default_factory=Region)
     context: Region = field(default_factory=Region)
     data: Region = field(default_factory=Region)
+    variables: Region = field(default_factory=Region)
     readable: list[Region] = field(default_factory=list)
     writable: list[Region] = field(default_factory=list)
 
     def find(self, address: int, size: int, *, write: bool) -> Region | None:
         """The region that holds the bytes, the program's own first; None if the run may not touch them."""
-        own = [self.stack, self.context] if write else [self.stack, self.context, self.data]
+        own = [self.stack, self.context, *([] if write else [self.data]), self.variables]
         firmware = self.writable if write else [*self.writable, *self.readable]
         return next((region for region in [*own, *firmware] if region.holds(address, size)), None)
 
@@ -155,7 +157,7 @@ def run(
 ) -> Outcome:
     """Runs a program as hp_vm_run does, changing the regions' bytes; InputError if check() refuses it."""
     known = HELPERS if helpers is None else helpers
-    status, at = check(code, Limits(len(code), len(space.data.data), frozenset(known)))
+    status, at = check(code, _limits(code, space, known))
     if status is not Status.OK:
         raise InputError(
             STATUS_TEXT[status], where=f"instruction {at}", hint="only a checked program can run"
@@ -175,6 +177,10 @@ def run(
             _step(machine, trace)
     except _Ended as end:
         return Outcome(end.fault, tuple(machine.registers), machine.fuel, at)
+
+
+def _limits(code: bytes, space: Space, helpers: dict[int, HelperCall]) -> Limits:
+    return Limits(len(code), len(space.data.data), len(space.variables.data), frozenset(helpers))
 
 
 def _instructions(code: bytes) -> Iterator[tuple[int, Instruction]]:
@@ -277,9 +283,12 @@ def _swap(machine: Machine, instruction: Instruction) -> None:
 
 
 def _wide(machine: Machine, instruction: Instruction) -> None:
-    in_data = machine.space.data.address + (instruction.imm_high & MASK32)
-    from_data = instruction.src == SOURCE_DATA
-    machine.registers[instruction.dst] = in_data & MASK32 if from_data else instruction.imm64
+    if instruction.src == SOURCE_DATA:
+        is_data = instruction.imm == SECTION_DATA
+        section = machine.space.data if is_data else machine.space.variables
+        machine.registers[instruction.dst] = (section.address + instruction.imm_high) & MASK32
+    else:
+        machine.registers[instruction.dst] = instruction.imm64
 
 
 def _load(machine: Machine, instruction: Instruction) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from patchctl.contract import INSTRUCTION_BYTES, Op, Status
 from patchctl.isa import (
+    SECTION_DATA,
+    SECTION_VARIABLES,
     SOURCE_DATA,
     SOURCE_SUB_PROGRAM,
     Instruction,
@@ -25,6 +27,7 @@ class Limits:
 
     instruction_count_max: int = 4096
     data_bytes: int = 0
+    variable_bytes: int = 0
     helpers: frozenset[int] = frozenset()
 
 
@@ -54,17 +57,18 @@ def _by_itself(code: bytes, at: int, limits: Limits) -> tuple[Status, Instructio
     status = field_status(op_byte, instruction)
     if status is Status.OK and instruction.op is Op.LDDW:
         status = wide_status(code, at)
-        if status is Status.OK and instruction.src and not _in_data(instruction, limits):
+        if status is Status.OK and instruction.src and not _in_section(instruction, limits):
             status = Status.CHECK_REFERENCE
     if status is Status.OK and instruction.op is Op.CALL:
         status = _call(instruction, at, len(code) // INSTRUCTION_BYTES, limits)
     return status, instruction
 
 
-def _in_data(instruction: Instruction, limits: Limits) -> bool:
-    offset = instruction.imm_high & 0xFFFFFFFF
-    is_data = instruction.src == SOURCE_DATA and instruction.imm == 0
-    return is_data and limits.data_bytes > 0 and offset <= limits.data_bytes
+def _in_section(instruction: Instruction, limits: Limits) -> bool:
+    """Whether a wide load leads into a section that there is, or to its end."""
+    sections = {SECTION_DATA: limits.data_bytes, SECTION_VARIABLES: limits.variable_bytes}
+    size = sections.get(instruction.imm, 0) if instruction.src == SOURCE_DATA else 0
+    return size > 0 and instruction.imm_high & 0xFFFFFFFF <= size
 
 
 def _call(instruction: Instruction, at: int, count: int, limits: Limits) -> Status:

@@ -11,11 +11,12 @@
 #include "core/check.h"
 #include "opcodes.h"
 
-#define HEAD_BYTES    4U
-#define SLOTS_MAX     256U
-#define DATA_BYTES    5U
-#define FRAME_POINTER 10U
-#define FETCH         1U
+#define HEAD_BYTES     4U
+#define SLOTS_MAX      256U
+#define DATA_BYTES     5U
+#define VARIABLE_BYTES 24U
+#define FRAME_POINTER  10U
+#define FETCH          1U
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes);
 
@@ -84,7 +85,8 @@ static bool fields_are_right(const opinion_t *const self, const uint32_t index, 
     const slot_t half = slot_at(self, index + 1U);
     const bool empty  = (half.op == 0U) && (half.dst == 0U) && (half.src == 0U) && (half.offset == 0);
     const bool data   = (slot.src == 6U) && (slot.imm == 0U) && (half.imm <= DATA_BYTES);
-    return empty && ((slot.src == 0U) || data);
+    const bool kept   = (slot.src == 6U) && (slot.imm == 1U) && (half.imm <= VARIABLE_BYTES);
+    return empty && ((slot.src == 0U) || data || kept);
 }
 
 /// Where a jump or a call of a sub-program leads, else `none`.
@@ -174,7 +176,7 @@ static void accepted_stays_accepted(const uint8_t *const code, const uint32_t by
 {
     static const uint8_t exit_slot[HP_INSTRUCTION_BYTES] = {HP_OP_EXIT};
     const uint32_t count                                 = bytes / HP_INSTRUCTION_BYTES;
-    hp_check_limits_t other                              = {count, limits.data_bytes, UINT32_MAX};
+    hp_check_limits_t other = {count, limits.data_bytes, limits.variable_bytes, UINT32_MAX};
     uint32_t where;
     hold(answer(code, bytes, 0U, other, &where) == HP_STATUS_OK);
     other.instruction_count_max = count - 1U;
@@ -195,7 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *const input, const size_t bytes)
     }
     const uint8_t *const code      = &input[HEAD_BYTES];
     const uint32_t code_bytes      = (uint32_t)(bytes - HEAD_BYTES);
-    const hp_check_limits_t limits = {SLOTS_MAX, DATA_BYTES, input[1]};
+    const hp_check_limits_t limits = {SLOTS_MAX, DATA_BYTES, VARIABLE_BYTES, input[1]};
     uint32_t where                 = UINT32_MAX;
     uint32_t again                 = UINT32_MAX;
     const hp_status_t status       = answer(code, code_bytes, 0U, limits, &where);

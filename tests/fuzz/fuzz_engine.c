@@ -13,6 +13,7 @@
 #define HEAD_BYTES     4U
 #define STACK_BYTES    64U
 #define DATA_BYTES     5U
+#define VARIABLE_BYTES 24U
 #define READABLE_BYTES 16U
 #define WRITABLE_BYTES 3U
 #define CONTEXT_MAX    256U
@@ -28,6 +29,7 @@ typedef struct end_t {
     uint32_t behind; ///< the slot behind the last instruction executed
     uint8_t stack[STACK_BYTES];
     uint8_t context[CONTEXT_MAX];
+    uint8_t variables[VARIABLE_BYTES];
     uint8_t writable[WRITABLE_BYTES];
 } end_t;
 
@@ -72,6 +74,7 @@ static end_t run_once(const uint8_t *const head, const uint8_t *const code, cons
         .stack          = region_of(0x20000000U, STACK_BYTES, left_over),
         .context        = region_of(0x20001000U + (head[2] & 7U), 1U + head[3], FIRST),
         .data           = region_of(0x00042000U, DATA_BYTES, FIRST),
+        .variables      = region_of(0x20005000U, VARIABLE_BYTES, FIRST),
         .readable       = &readable,
         .readable_count = 1U,
         .writable       = &writable,
@@ -96,6 +99,7 @@ static end_t run_once(const uint8_t *const head, const uint8_t *const code, cons
     hold(vm.depth <= HP_SUB_PROGRAMS_DEEP);
     taken(end.stack, space.stack);
     taken(end.context, space.context);
+    taken(end.variables, space.variables);
     taken(end.writable, writable);
     gone_unchanged(readable);
     gone_unchanged(space.data);
@@ -153,8 +157,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *const input, const size_t bytes)
     uint8_t *const code       = malloc(code_bytes); // aligned, and ends where its block ends
     hold(code != NULL);
     memcpy(code, &input[HEAD_BYTES], code_bytes);
-    const hp_check_limits_t limits = {
-        .instruction_count_max = 256U, .data_bytes = DATA_BYTES, .helper_mask = input[1]};
+    const hp_check_limits_t limits = {.instruction_count_max = 256U,
+                                      .data_bytes            = DATA_BYTES,
+                                      .variable_bytes        = VARIABLE_BYTES,
+                                      .helper_mask           = input[1]};
     uint32_t where;
     if (hp_check_program(code, code_bytes, &limits, &where) == HP_STATUS_OK) {
         run_it(input, code, code_bytes);

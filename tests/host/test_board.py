@@ -71,6 +71,7 @@ address = 0x0800_F000
 
 [limits]
 arena_bytes = 2048
+variable_bytes = 256
 invocations = 4
 program_count_max = 512
 """
@@ -115,6 +116,7 @@ WRONG = [
         README,
         "management = 0",
     ),
+    ("variable_bytes = 256", "variable_bytes = 39", "less than 8 bytes", README, "variable_bytes = 40"),
     ('device = "uart0"', 'device = "uart1"', "the link's device 'uart1'", README, 'device = "nvmc"'),
 ]
 
@@ -161,6 +163,7 @@ def test_what_follows_from_the_facts_is_counted_from_them(load):
     assert (board.stage_address, board.stage_bytes) == (0x0800_6000, 0x4000)
     assert (board.slots_address, board.slot_bytes) == (0x0800_A000, 0x1000)
     assert board.firmware_bytes_max == 0x4000
+    assert board.slot_variable_bytes == 48  # of 256 for five slots, whole words of 8
     assert board.readable == ((0x0800_0000, 0x4000), (0x2000_0000, 0x1_0000))
 
 

@@ -1,11 +1,12 @@
 """Objects become programs: references resolved, firmware symbols still names, the rest refused."""
 
 import random
+import struct
 
 import pytest
 from patchctl.contract import Op
 from patchctl.errors import InputError
-from patchctl.isa import SOURCE_DATA, decode
+from patchctl.isa import SECTION_VARIABLES, SOURCE_DATA, decode
 from patchctl.program import SymbolReference, load_program
 from patchctl.source import compile_source
 
@@ -70,12 +71,8 @@ def test_every_instruction_has_a_line(tmp_path):
     ("body", "told"),
     [
         (
-            "u32 count; HP_PATCH(p) { return hp_return(++count); }",
-            "variables outside its function: 'count'",
-        ),
-        (
-            "static u32 one = 3; static u32 two; HP_PATCH(p) { two += one++; return hp_return(two); }",
-            "variables outside its function: 'one'",
+            "static const u8 *place = thing; HP_PATCH(p) { place += 1; return hp_return(*place); }",
+            "a variable holds the address of 'thing'",
         ),
         ("u64 p(void) { return 0; }", "no patch function"),
         ("HP_PATCH(p) { return 0; } HP_PATCH(q) { return 1; }", "2 patch functions"),
@@ -108,6 +105,34 @@ def test_constant_variables_are_data(tmp_path):
 
     assert program.data == b"".join(number.to_bytes(4, "little") for number in (1, 20, 300, 4000))
     assert [i.src for i in wide_loads(program)] == [SOURCE_DATA]
+
+
+def test_variables_are_laid_out_with_the_initialized_ones_first(tmp_path):
+    program = loaded(
+        tmp_path,
+        "static u32 total; u8 last[3]; static u16 limit = 700; u32 factor = 3;\n"
+        "HP_PATCH(p)\n{\n    last[total % 3] = (u8)context->r[0];\n    total += factor;\n"
+        "    factor = total > limit-- ? 1 : 3;\n    return hp_return(total + last[0]);\n}\n",
+    )
+
+    given, size = program.variables.initial, program.variables.bytes
+    loads = [i for i in wide_loads(program) if i.imm == SECTION_VARIABLES]
+    words = {given[i.imm_high :][:4].ljust(4, b"\0") for i in loads}
+    assert words == {bytes(4), (700).to_bytes(4, "little"), (3).to_bytes(4, "little")}
+    assert (len(given), size) == (6, 16)  # a u32 and a u16; behind them zeros
+    assert all(i.src == SOURCE_DATA and 0 <= i.imm_high < size for i in loads)
+    assert program.data == b""
+
+
+def test_a_patch_may_point_into_a_variable(tmp_path):
+    program = loaded(
+        tmp_path,
+        "static struct { u32 head; u8 ring[8]; } log = {7, {1, 2, 3}};\n"
+        "HP_PATCH(p) { log.ring[context->r[0] & 7] = 9; context->r[0] = (u32)(u64)&log.ring; return 3; }",
+    )
+
+    assert program.variables.initial == struct.pack("<I8B", 7, 1, 2, 3, 0, 0, 0, 0, 0)
+    assert {i.imm for i in wide_loads(program)} == {SECTION_VARIABLES}
 
 
 def test_call_of_the_firmware_is_refused_at_its_line(tmp_path):

@@ -8,7 +8,7 @@ from patchctl.contract import Fault
 from patchctl.errors import InputError
 from patchctl.isa import encode
 from patchctl.reference import HELPERS, Machine, Region, Space, run
-from patchctl.structure import Limits, check
+from patchctl.structure import check
 
 from tests import bpf_conformance as suite
 from tests.isa_vectors import CONTEXT, STACK, Vector, vectors
@@ -22,7 +22,7 @@ def unwind(machine: Machine) -> int:
 def test_vector_gives_its_status_and_result(vector: Vector):
     space = vector.space()
 
-    status = check(vector.code, Limits(4096, len(vector.data), vector.helpers))
+    status = check(vector.code, vector.limits())
 
     assert status == (vector.status, vector.where)
     if vector.status:
@@ -32,7 +32,7 @@ def test_vector_gives_its_status_and_result(vector: Vector):
     assert outcome.fault is vector.fault
     assert vector.result in (None, outcome.registers[0])
     assert vector.fuel_left in (None, outcome.fuel)
-    assert vector.context_after in (None, bytes(space.context.data))
+    assert vector.fits(space)
 
 
 @pytest.mark.skipif(not suite.FILES, reason="bpf_conformance absent: 214 files not run")

@@ -59,6 +59,7 @@ static bool vector_passes(const vector_t *const vector)
         .stack          = filled(STACK, NULL, 64U),
         .context        = filled(vector->context_address, vector->context, vector->context_bytes),
         .data           = filled(vector->data_address, vector->data, vector->data_bytes),
+        .variables      = filled(vector->variables_address, vector->variables, vector->variable_bytes),
         .readable       = &readable,
         .readable_count = 1U,
         .writable       = &writable,
@@ -75,7 +76,9 @@ static bool vector_passes(const vector_t *const vector)
     hp_vm_t vm;
     const hp_fault_t fault = hp_vm_run(&vm, &program, &space);
     const bool result      = (vector->ignores_result != 0U) || (vm.registers[0] == vector->result);
-    const bool same_memory = memcmp(space.context.memory, vector->context_after, vector->context_bytes) == 0;
+    const bool same_memory =
+        (memcmp(space.context.memory, vector->context_after, vector->context_bytes) == 0) &&
+        (memcmp(space.variables.memory, vector->variables_after, vector->variable_bytes) == 0);
     return ((uint32_t)fault == vector->fault) && result && (vm.fuel == vector->fuel_left) && same_memory;
 }
 

@@ -14,7 +14,7 @@ from tests.isa_vectors import Vector, vectors
 from tests.random_programs import random_program
 
 EXIT = bytes.fromhex("9500000000000000")
-LIMITS = Limits(4096, 8, frozenset({1}))
+LIMITS = Limits(4096, 8, helpers=frozenset({1}))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def engine(tmp_path_factory):
 
 @pytest.mark.parametrize("vector", vectors(), ids=lambda vector: vector.name)
 def test_vector_gets_its_status(engine, vector: Vector):
-    answer = engine.check(vector.code, Limits(4096, len(vector.data), vector.helpers))
+    answer = engine.check(vector.code, vector.limits())
 
     assert answer == (vector.status, vector.where)
 

@@ -15,9 +15,9 @@ from patchctl.reference import Outcome, Region, Space, run
 from patchctl.structure import Limits
 
 from tests.engine import Engine, build
-from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE
+from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, VARIABLES, WRITABLE
 
-LIMITS = Limits(4096, 8, frozenset({1}))
+LIMITS = Limits(4096, 8, 16, frozenset({1}))
 NO_HELPERS: frozenset[int] = frozenset()
 
 
@@ -35,6 +35,7 @@ def space() -> Space:
         Region(STACK, bytearray(b"\xcc" * 64)),
         Region(CONTEXT, bytearray(range(68))),
         Region(DATA, bytearray(b"constant")),
+        Region(VARIABLES, bytearray(b"kept, 16 bytes ..")[:16]),
         [Region(READABLE, bytearray(range(64)))],
         [Region(WRITABLE, bytearray(range(16)))],
     )
@@ -46,7 +47,7 @@ def attempt(
     """Runs an attempt that must not change anything outside the run's own stack."""
     given, expected = space(), space()
     code = program(text)
-    assert engine.check(code, Limits(4096, 8, helpers)) == (Status.OK, 0)
+    assert engine.check(code, Limits(4096, 8, 16, helpers)) == (Status.OK, 0)
     outcome = engine.run(code, given, fuel=fuel, frame_bytes=16, helpers=helpers)
     expected.stack.data[:] = given.stack.data
     assert given == expected
@@ -206,7 +207,7 @@ def test_an_offset_is_added_to_all_64_bits_of_the_base(engine, offset):
 def test_a_helper_that_was_not_granted_is_refused_and_by_number_it_ends_the_run(engine):
     code = program("r2 = 0\ncall 1\nexit")
 
-    assert engine.check(code, Limits(4096, 8, NO_HELPERS)) == (Status.CHECK_CALL, 1)
+    assert engine.check(code, Limits(4096, 8, helpers=NO_HELPERS)) == (Status.CHECK_CALL, 1)
     assert attempt(engine, "r6 = 1\ncallx r6\nexit", helpers=NO_HELPERS).fault is Fault.CALL
     assert attempt(engine, "r2 = 0\nr6 = 1\ncallx r6\nexit").fault is Fault.NONE
 

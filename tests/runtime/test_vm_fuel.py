@@ -43,7 +43,7 @@ class Program:
             Region(STACK, bytearray(512)),
             Region(CONTEXT, bytearray(registers)),
             Region(DATA, bytearray(self.data)),
-            [Region(READABLE, bytearray(words))],
+            readable=[Region(READABLE, bytearray(words))],
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 pytest.importorskip("unicorn", reason="emulated cores need the sim extra")
@@ -11,7 +13,7 @@ from patchctl.contract import CONTEXT_BYTES, Fault
 from patchctl.isa import encode
 from patchctl.reference import Outcome, Region, Space, run
 
-from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, WRITABLE
+from tests.isa_vectors import CONTEXT, DATA, READABLE, STACK, VARIABLES, WRITABLE
 from tests.thumb_engine import CORES
 from tests.thumb_engine import build as build_thumb
 
@@ -53,30 +55,42 @@ r6 = 0
 r0 = *(u64 *)(r1 + 8)
 exit
 """
+COUNTS = """
+r1 = map[idx:1]+0
+r0 = 1
+r0 = atomic_fetch_add((u64 *)(r1 + 0), r0)
+w2 = 1
+w2 = -w2
+lock *(u32 *)(r1 + 9) += w2
+exit
+"""
+COUNTERS = struct.pack("<QBIxxx", 0, 0xFF, 0xFFFFFFFF)  # the second one unaligned
 
 
 def program(text: str) -> bytes:
     return encode(assemble(text))
 
 
-def outer_space() -> Space:
+def outer_space(variables: bytes = b"") -> Space:
     return Space(
         Region(STACK, bytearray(64)),
         Region(CONTEXT, bytearray(range(CONTEXT_BYTES))),
         Region(DATA, bytearray(8)),
-        [Region(READABLE, bytearray(range(64)))],
-        [Region(WRITABLE, bytearray(16))],
+        Region(VARIABLES, bytearray(variables)),
+        readable=[Region(READABLE, bytearray(range(64)))],
+        writable=[Region(WRITABLE, bytearray(16))],
     )
 
 
-def inner_space() -> Space:
-    """Another hit: its own stack and context, the same firmware memory."""
+def inner_space(variables: bytes = b"") -> Space:
+    """Another hit: its own stack and context, the same variables and firmware memory."""
     return Space(
         Region(STACK + 64, bytearray(b"\xcc" * 64)),
         Region(CONTEXT + 128, bytearray(range(CONTEXT_BYTES))),
         Region(DATA, bytearray(8)),
-        [Region(READABLE, bytearray(range(64)))],
-        [Region(WRITABLE, bytearray(16))],
+        Region(VARIABLES, bytearray(variables)),
+        readable=[Region(READABLE, bytearray(range(64)))],
+        writable=[Region(WRITABLE, bytearray(16))],
     )
 
 
@@ -114,6 +128,29 @@ def test_a_hit_inside_a_program_at_every_machine_instruction_changes_neither_run
 
     assert hits > 1000
     assert (in_it_blocks > 0) == (core != "cortex-m0plus")  # ARMv6-M has no IT
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_no_count_in_a_variable_is_lost_to_a_hit_at_any_machine_instruction(core, tmp_path):
+    engine = build_thumb(core, tmp_path, watched=False)
+    code = program(COUNTS)
+
+    def hit(stop: int) -> bool:
+        spaces = [given(COUNTERS) for given in (outer_space, inner_space)]
+        outcome, nested = engine.run_interrupted(
+            (code, spaces[0]), (code, spaces[1]), stop=stop, frame_bytes=FRAME_BYTES
+        )
+        runs = 1 if nested is None else 2
+        words = struct.unpack("<QBIxxx", spaces[0].variables.data)
+        assert (outcome.fault, *words) == (Fault.NONE, runs, 0xFF, 0xFFFFFFFF - runs), stop
+        seen = {outcome.registers[0], *([] if nested is None else [nested.registers[0]])}
+        assert seen == set(range(runs)), stop  # each saw a count of its own
+        return nested is not None
+
+    hits = next(stop for stop in range(1, 100_000) if not hit(stop))
+
+    assert hits > 300
+    assert engine.masked_places > 0
 
 
 def same(one: Outcome, other: Outcome) -> bool:

@@ -15,7 +15,7 @@ from elftools.elf.elffile import ELFFile
 from tests.sweeps.invisible_boards import Patched
 
 # Where the runtime counts hits, runs programs, and keeps which sites are armed.
-RUNTIMES_OWN = frozenset({"hp_runtime", "arena"})
+RUNTIMES_OWN = frozenset({"hp_runtime", "arena", "variables"})
 RUNTIMES_SITES = (
     frozenset({"hp_resume", "hp_hash", "armed", "tables"}),  # with comparators
     frozenset({"flags", "hp_flag_parse_record"}),  # fixed

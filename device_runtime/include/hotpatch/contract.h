@@ -5,7 +5,7 @@
 #define HOTPATCH_CONTRACT_H
 
 #define HP_LEVEL 1U
-#define HP_CONTRACT_ID {0xcdU, 0x29U, 0x4cU, 0x61U}
+#define HP_CONTRACT_ID {0xb2U, 0x28U, 0xd9U, 0x76U}
 #define HP_COUNTER_COUNT 17U
 #define HP_PAYLOAD_MAGIC 0x31505048U
 #define HP_PAYLOAD_ALIGNMENT 8U
@@ -17,6 +17,7 @@
 #define HP_COPY_BYTES_MAX 64U
 #define HP_INSTRUCTION_BYTES 8U
 #define HP_STACK_BYTES_MAX 512U
+#define HP_MAP_VARIABLES 1U
 #define HP_SUB_PROGRAMS_DEEP 4U
 #define HP_FUEL_MAX 0x10000000U
 #define HP_KEY_MAGIC 0x314b5048U
@@ -585,6 +586,12 @@ typedef enum hp_op_t {
 // an address a verdict may send the firmware to
 #define HP_REDIRECT_TARGET 0U // u32
 #define HP_REDIRECT_BYTES 4U
+
+// memory that outlives a run
+#define HP_MAP_KIND 0U // u32
+#define HP_MAP_VALUE_BYTES 4U // u32
+#define HP_MAP_INITIAL_BYTES 8U // u32
+#define HP_MAP_BYTES 12U
 
 // firmware memory
 #define HP_RANGE_ADDRESS 0U // u32

@@ -59,6 +59,8 @@ typedef struct hp_config_t {
     uint32_t build_id_bytes; ///< <= 32
     uint8_t *arena;          ///< eBPF stacks; 8-aligned
     uint32_t arena_bytes;
+    uint8_t *variables; ///< of patches, an equal share for each slot; 8-aligned. NULL if there are no bytes
+    uint32_t variables_bytes;
 } hp_config_t;
 
 // ------------------------------------------------ a hit ------------------------------------------------

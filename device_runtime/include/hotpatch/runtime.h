@@ -96,7 +96,9 @@ struct hp_runtime_t {
     uint32_t build_id_bytes;
     uint8_t *arena;
     uint32_t stack_share; ///< bytes of the arena that each invocation owns
-    uint32_t detail;      ///< where the last refusal happened
+    uint8_t *variables;
+    uint32_t variables_share; ///< bytes of them that each slot owns
+    uint32_t detail;          ///< where the last refusal happened
     uint32_t readable_count;
     hp_region_t readable[HP_READABLE_MAX];
     uint32_t counters[HP_COUNTER_COUNT];

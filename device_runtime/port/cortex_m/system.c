@@ -268,6 +268,7 @@ static const hp_port_t port = {
 static void start_runtime(void)
 {
     static __attribute__((aligned(8))) uint8_t arena[HP_BOARD_ARENA_BYTES];
+    static __attribute__((aligned(8))) uint8_t variables[HP_BOARD_VARIABLE_BYTES];
     static hp_board_t board = {
         .name              = HP_BOARD_NAME,
         .vendor_id         = HP_BOARD_VENDOR_ID,
@@ -285,7 +286,12 @@ static void start_runtime(void)
         .readable          = readable,
         .readable_count    = HP_BOARD_READABLE_COUNT,
     };
-    static hp_config_t config = {.port = &port, .board = &board, .arena = arena, .arena_bytes = sizeof arena};
+    static hp_config_t config = {.port            = &port,
+                                 .board           = &board,
+                                 .arena           = arena,
+                                 .arena_bytes     = sizeof arena,
+                                 .variables       = variables,
+                                 .variables_bytes = sizeof variables};
     board.trigger_count       = hp_sites_count;
     board.text            = (hp_range_t){(uint32_t)hp_text_start, (uint32_t)(hp_text_end - hp_text_start)};
     board.runtime_text    = (hp_range_t){(uint32_t)hp_runtime_text_start,

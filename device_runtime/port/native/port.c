@@ -42,6 +42,7 @@ typedef struct native_t {
     char name[64];
     uint8_t build_id[32];
     uint8_t *arena;
+    uint8_t *variables;
     hp_runtime_t runtime;
 } native_t;
 
@@ -151,7 +152,7 @@ hp_fault_t __wrap_hp_vm_run(hp_vm_t *self, const hp_program_t *program, const hp
 }
 
 /// A board that lives until native_close. `numbers`: page_bytes, journal, its bytes, stage, stage_bytes, slots, slot_bytes, slot_count,
-/// key page, triggers, longest program, text, its bytes, the runtime's text, its bytes. NULL if there is no memory.
+/// key page, triggers, longest program, text, its bytes, the runtime's text, its bytes, bytes of variables. NULL if there is no memory.
 native_t *native_open(const native_callbacks_t *callbacks, const char *name, const uint8_t *vendor_id,
                       const uint8_t *class_id, const uint8_t *build_id, uint32_t build_id_bytes,
                       uint32_t arena_bytes, const uint32_t *numbers)
@@ -162,6 +163,7 @@ native_t *native_open(const native_callbacks_t *callbacks, const char *name, con
         return NULL;
     }
     self->arena     = calloc(1, arena_bytes);
+    self->variables = calloc(1, numbers[15]);
     self->callbacks = *callbacks;
     self->port      = (hp_port_t){self,
                                   native_memory,
@@ -197,8 +199,8 @@ native_t *native_open(const native_callbacks_t *callbacks, const char *name, con
     memcpy(self->board.vendor_id, vendor_id, sizeof self->board.vendor_id);
     memcpy(self->board.class_id, class_id, sizeof self->board.class_id);
     memcpy(self->build_id, build_id, build_id_bytes);
-    self->config =
-        (hp_config_t){&self->port, &self->board, self->build_id, build_id_bytes, self->arena, arena_bytes};
+    self->config = (hp_config_t){&self->port, &self->board, self->build_id,  build_id_bytes,
+                                 self->arena, arena_bytes,  self->variables, numbers[15]};
     return self;
 }
 
@@ -229,5 +231,6 @@ int32_t native_start(native_t *self)
 void native_close(native_t *self)
 {
     free(self->arena);
+    free(self->variables);
     free(self);
 }

@@ -6,7 +6,7 @@ reference interpreter makes of it. Next: patchctl/assembly.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,13 +28,14 @@ from patchctl.contract import (
 )
 from patchctl.errors import InputError
 from patchctl.isa import Instruction, decode, encode
-from patchctl.program import SymbolReference, load_program
+from patchctl.program import NO_VARIABLES, SymbolReference, Variables, load_program
 from patchctl.reference import HELPERS, Machine, Outcome, Region, Space
 from patchctl.reference import run as run_program
 from patchctl.structure import Limits, check
 
 _ELF_MAGIC = b"\x7fELF"
-_STACK, _CONTEXT, _DATA = 0x20000000, 0x20001000, 0x00042000
+_STACK, _CONTEXT, _VARIABLES, _DATA = 0x20000000, 0x20001000, 0x20002000, 0x00042000
+_ANY_BYTES = 2**31  # of a section that text refers to, and nobody has sized
 _FUEL = 1_000_000
 _FRAME_BYTES = 64
 _FAULT_TEXT = {
@@ -56,6 +57,7 @@ class Loaded:
 
     code: bytes
     data: bytes
+    variables: Variables
     lines: Mapping[int, SourceLine]
     symbols: Mapping[int, SymbolReference]
 
@@ -134,8 +136,9 @@ def run(
         Region(_STACK, bytearray(STACK_BYTES_MAX)),
         Region(_CONTEXT, bytearray(_read(given))),
         Region(_DATA, bytearray(loaded.data)),
+        Region(_VARIABLES, bytearray(loaded.variables.initial.ljust(loaded.variables.bytes, b"\0"))),
     )
-    before = bytes(space.context.data)
+    before, kept = bytes(space.context.data), bytes(space.variables.data)
     _require_structure(loaded.code, file, loaded)
     tracer = _Tracer(reporter, loaded)
     outcome = run_program(
@@ -144,7 +147,8 @@ def run(
     if trace:
         tracer.changes(outcome.registers)
     _say_end(reporter, file, loaded, outcome, fuel)
-    _say_context(reporter, before, bytes(space.context.data))
+    _say_changes(reporter, before, bytes(space.context.data), _context_name)
+    _say_changes(reporter, kept, bytes(space.variables.data), "variable byte {}".format)
 
 
 class _Tracer:
@@ -200,15 +204,19 @@ def _say_end(reporter: Reporter, file: Path, loaded: Loaded, outcome: Outcome, f
     reporter.say(f"r0 = {result:#x}{name}; {used} instructions")
 
 
-def _say_context(reporter: Reporter, before: bytes, after: bytes) -> None:
+def _say_changes(reporter: Reporter, before: bytes, after: bytes, name_of: Callable[[int], str]) -> None:
+    """The words that a run changed."""
     for offset in range(0, len(after), 4):
         was, now = before[offset : offset + 4], after[offset : offset + 4]
         if was != now:
-            name = f"context byte {offset}" if offset >= CONTEXT_BYTES else _register_name(offset // 4)
-            reporter.say(f"{name}: {int.from_bytes(was, 'little'):#x} -> {int.from_bytes(now, 'little'):#x}")
+            numbers = f"{int.from_bytes(was, 'little'):#x} -> {int.from_bytes(now, 'little'):#x}"
+            reporter.say(f"{name_of(offset)}: {numbers}")
 
 
-def _register_name(number: int) -> str:
+def _context_name(offset: int) -> str:
+    number = offset // 4
+    if offset >= CONTEXT_BYTES:
+        return f"context byte {offset}"
     return f"context r{number}" if number <= 12 else f"context {('sp', 'lr', 'pc', 'xpsr')[number - 13]}"
 
 
@@ -225,9 +233,9 @@ def _read(path: Path) -> bytes:
 def _load(path: Path) -> Loaded:
     data = _read(path)
     if not data.startswith(_ELF_MAGIC):
-        return Loaded(data, b"", {}, {})
+        return Loaded(data, b"", NO_VARIABLES, {}, {})
     program = load_program(data, str(path))
-    return Loaded(program.code, program.data, program.lines, program.symbols)
+    return Loaded(program.code, program.data, program.variables, program.lines, program.symbols)
 
 
 def _decoded(code: bytes, path: Path) -> tuple[Instruction, ...]:
@@ -239,9 +247,10 @@ def _decoded(code: bytes, path: Path) -> tuple[Instruction, ...]:
 
 
 def _require_structure(code: bytes, path: Path, loaded: Loaded | None) -> None:
-    """The board's own check, with all helpers granted; text may refer to a data section of any size."""
-    data_bytes = 2**31 if loaded is None else len(loaded.data)
-    status, at = check(code, Limits(len(code), data_bytes, frozenset(HELPERS)))
+    """The board's own check, with all helpers granted; text may refer to sections of any size."""
+    data_bytes = _ANY_BYTES if loaded is None else len(loaded.data)
+    variable_bytes = _ANY_BYTES if loaded is None else loaded.variables.bytes
+    status, at = check(code, Limits(len(code), data_bytes, variable_bytes, frozenset(HELPERS)))
     if status is not Status.OK:
         raise InputError(
             STATUS_TEXT[status], where=f"{path}: instruction {at}", hint="the board would refuse it too"

@@ -17,10 +17,12 @@ from patchctl.contract import (
     COPY_BYTES_MAX,
     INSTRUCTION_BYTES,
     LEVEL,
+    MAP_VARIABLES,
     ORIGINAL_BYTES_MIN,
     PAYLOAD_ALIGNMENT,
     PAYLOAD_MAGIC,
     STACK_BYTES_MAX,
+    Map,
     PayloadHeader,
     Program,
     Range,
@@ -33,6 +35,7 @@ from patchctl.contract import (
 )
 from patchctl.errors import InputError, InternalError, refusal
 from patchctl.program import (
+    NO_VARIABLES,
     BuiltPatch,
     BuiltProgram,
     BuiltRedirect,
@@ -40,6 +43,7 @@ from patchctl.program import (
     MemoryRange,
     SafeArgument,
     SafeVerdict,
+    Variables,
 )
 
 FLAG_METERED = 1
@@ -65,6 +69,7 @@ class Payload:
     ranges: tuple[MemoryRange, ...] = ()
     helpers: tuple[int, ...] = ()
     data: bytes = b""
+    variables: Variables = NO_VARIABLES
 
 
 def pack(patch: BuiltPatch | Payload) -> bytes:
@@ -111,9 +116,16 @@ def _fill_sections(patch: BuiltPatch | Payload) -> dict[str, bytes]:
         "helpers": struct.pack(f"<{len(patch.helpers)}I", *patch.helpers),
         "copies": bytes(copies),
         "code": bytes(code),
-        "data": patch.data,
+        "maps": _map_record(patch.variables),
+        "data": patch.data + patch.variables.initial,
         "certificate": bytes(certificates),
     }
+
+
+def _map_record(variables: Variables) -> bytes:
+    if variables == NO_VARIABLES:
+        return b""
+    return Map(MAP_VARIABLES, variables.bytes, len(variables.initial)).pack()
 
 
 def _flags(program: BuiltProgram) -> int:
@@ -142,10 +154,7 @@ def unpack(data: bytes) -> Payload:
         raise refusal(Status.UNSUPPORTED, where=f"payload of contract level {header.level}")
     whole = (header.magic, header.header_bytes, header.total_bytes, header.tenant)
     _require(whole == (PAYLOAD_MAGIC, PayloadHeader.BYTES, len(data), 0), "header")
-    sections = _cut_sections(header, data)
-    if sections["maps"]:
-        raise refusal(Status.UNSUPPORTED, where="payload section maps")
-    return _read_parts(sections)
+    return _read_parts(_cut_sections(header, data))
 
 
 def _cut_sections(header: PayloadHeader, data: bytes) -> dict[str, bytes]:
@@ -176,14 +185,28 @@ def _read_parts(sections: dict[str, bytes]) -> Payload:
     _require(bool(sites), "sites")
     helpers = sections["helpers"]
     _require(len(helpers) % 4 == 0, "helpers")
+    variables = _read_variables(sections["maps"], sections["data"])
     return Payload(
         programs=programs,
         sites=sites,
         redirects=redirects,
         ranges=tuple(_read_range(record) for record in _records(Range, sections["ranges"])),
         helpers=struct.unpack(f"<{len(helpers) // 4}I", helpers),
-        data=sections["data"],
+        data=sections["data"].removesuffix(variables.initial),
+        variables=variables,
     )
+
+
+def _read_variables(maps: bytes, data: bytes) -> Variables:
+    """Of maps there may be one, the variables; their initial values are the end of the data."""
+    if not maps:
+        return NO_VARIABLES
+    record = Map.unpack(maps) if len(maps) == Map.BYTES else None
+    if record is None or record.kind != MAP_VARIABLES:
+        raise refusal(Status.UNSUPPORTED, where="payload section maps")
+    _require(record.value_bytes % 8 == 0 and record.initial_bytes <= record.value_bytes, "maps")
+    _require(record.initial_bytes <= len(data), "maps")
+    return Variables(data[len(data) - record.initial_bytes :], record.value_bytes)
 
 
 def _read_redirect(record: Redirect) -> BuiltRedirect:

@@ -106,11 +106,16 @@ def _size_findings(program: BoundProgram, limits: Limits, analysis: Analysis) ->
     if analysis.transfer.stack_bytes > limits.stack_bytes_max:
         says = f"the program uses {analysis.transfer.stack_bytes} bytes of stack"
         yield Finding(0, "size", says, needed=f"at most {limits.stack_bytes_max} on this board")
+    if limits.variable_bytes > limits.variable_bytes_max:
+        says = f"the variables take {limits.variable_bytes} bytes"
+        yield Finding(0, "size", says, needed=f"at most {limits.variable_bytes_max} on this board")
 
 
 def _structure_findings(program: BoundProgram, limits: Limits) -> Iterator[Finding]:
     """What the board's own check would refuse, whatever has been proved."""
-    bounds = structure.Limits(limits.instructions_max, limits.data_bytes, frozenset(Helper))
+    bounds = structure.Limits(
+        limits.instructions_max, limits.data_bytes, limits.variable_bytes, frozenset(Helper)
+    )
     status, at = structure.check(program.code, bounds)
     if status is not Status.OK:
         yield Finding(at, "structure", STATUS_TEXT[status], hint="the board would refuse it")

@@ -19,6 +19,8 @@ class Limits:
     writable_registers: int = 0
     redirect_count: int = 0
     data_bytes: int = 0
+    variable_bytes: int = 0  # of the program; the board's most is below
+    variable_bytes_max: int = 2**16 - 8
     stack_bytes_max: int = STACK_BYTES_MAX
     instructions_max: int = 512
     metered: bool = False  # whether a program without a worst case may run, as long as its fuel lasts

@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 
 from patchctl.contract import CONTEXT_BYTES, STACK_BYTES_MAX, Helper, Op
 from patchctl.description import REGISTERS
-from patchctl.isa import COMPARE_EXCHANGE, SOURCE_DATA, Instruction, written_registers
+from patchctl.isa import (
+    COMPARE_EXCHANGE,
+    SECTION_DATA,
+    SECTION_VARIABLES,
+    SOURCE_DATA,
+    Instruction,
+    written_registers,
+)
 from patchctl.verifier.findings import Finding
 from patchctl.verifier.limits import Limits
 from patchctl.verifier.state import State
@@ -27,6 +34,7 @@ from patchctl.verifier.value import (
 
 _WORD_BYTES = 4
 _SIZES = {"B": 1, "H": 2, "W": 4, "DW": 8}
+_SECTIONS = {SECTION_DATA: Region.DATA, SECTION_VARIABLES: Region.VARIABLES}
 _ARITHMETIC = re.compile(r"(?P<name>[A-Z]+)(?P<width>32|64)(_(IMM|REG))?")
 _ACCESS = re.compile(r"(?P<kind>LDXS|LDX|STX|ST|ATOMIC)(?P<size>DW|B|H|W)")
 
@@ -132,8 +140,8 @@ class Transfer:
     def wide_constant(self, at: int, i: Instruction, state: State) -> None:
         if i.src == 0:
             state.registers[i.dst] = constant(i.imm64)
-        elif i.src == SOURCE_DATA and i.imm == 0:
-            state.registers[i.dst] = constant(i.imm_high, Region.DATA)
+        elif i.src == SOURCE_DATA and i.imm in _SECTIONS:
+            state.registers[i.dst] = constant(i.imm_high, _SECTIONS[i.imm])
         else:
             self.report(Finding(at, "call", "maps are not supported", instruction=str(i)))
             state.registers[i.dst] = unknown()
@@ -159,6 +167,8 @@ class Transfer:
             return
         if pointer.region is Region.CONTEXT:
             self._check_context_write(at, i, pointer, value)
+        elif pointer.region is Region.VARIABLES:
+            self._check_kept_value(at, i, value)
         else:
             self._store_on_stack(i, pointer, size, value, state)
 
@@ -186,6 +196,8 @@ class Transfer:
             if pointer.region is Region.STACK:
                 low, high = pointer.whole.signed_low + i.offset, pointer.whole.signed_high + i.offset
                 state.forget_slots(low, high + size)
+            elif pointer.region is Region.VARIABLES:
+                self._check_kept_value(at, i, value)
             else:
                 self._check_context_write(at, i, pointer, value)
         for register in written_registers(i):
@@ -202,7 +214,7 @@ class Transfer:
                     "pointer",
                     f"a write to {thing}, which a patch may not do",
                     known=f"the address is {pointer.describe()}",
-                    hint="change the context's registers instead, or give a verdict",
+                    hint="write to a variable or to the context's registers, or give a verdict",
                     instruction=str(i),
                 )
             )
@@ -221,6 +233,7 @@ class Transfer:
             Region.CONTEXT: CONTEXT_BYTES,
             Region.STACK: STACK_BYTES_MAX,
             Region.DATA: self._limits.data_bytes,
+            Region.VARIABLES: self._limits.variable_bytes,
         }
         return sizes[region]
 
@@ -262,6 +275,19 @@ class Transfer:
                     "pointer",
                     f"the firmware would be given an address of {value.region.value}",
                     hint="the patch's own memory is gone when the firmware goes on: use a constant",
+                    instruction=str(i),
+                )
+            )
+
+    def _check_kept_value(self, at: int, i: Instruction, value: Value) -> None:
+        """What a variable keeps must still mean something in the next run."""
+        if value.region in (Region.STACK, Region.CONTEXT):
+            self.report(
+                Finding(
+                    at,
+                    "pointer",
+                    f"a variable would keep an address of {value.region.value}",
+                    hint="it is gone when the run ends: keep what lies there instead",
                     instruction=str(i),
                 )
             )

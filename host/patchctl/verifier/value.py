@@ -30,6 +30,7 @@ class Region(Enum):
     CONTEXT = "the context"
     STACK = "the stack"
     DATA = "the data section"
+    VARIABLES = "the patch's variables"
 
 
 @dataclass(frozen=True, slots=True)
