@@ -28,10 +28,12 @@ class Bug:
 
 
 def engine_text(file: str) -> str:
-    """The file's text; vm.c with its arithmetic in it, which is a header only it includes."""
+    """The file's text; vm.c with its parts in it, which are headers that only it includes."""
     core = ROOT / "device_runtime/core"
-    arithmetic = (core / "vm_arithmetic.h").read_text()
-    return (core / file).read_text().replace('#include "core/vm_arithmetic.h"\n', arithmetic)
+    text = (core / file).read_text()
+    for part in ("vm_arithmetic.h", "vm_memory.h"):
+        text = text.replace(f'#include "core/{part}"\n', (core / part).read_text())
+    return text
 
 
 def changed_file(bug: Bug, folder: Path) -> Path:
