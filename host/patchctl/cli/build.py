@@ -94,7 +94,7 @@ def _firmware_of(reporter: Reporter, path: Path, board: Board) -> Firmware:
 
 
 def _tell_verified(reporter: Reporter, report: Report, patch: Description) -> None:
-    """Worst case and stack of an accepted patch; of a metered one its fuel, and the loops without an end."""
+    """Worst case, stack and variables of an accepted patch; of a metered one its fuel and endless loops."""
     program = report.program
     if program is None:
         return
@@ -104,6 +104,7 @@ def _tell_verified(reporter: Reporter, report: Report, patch: Description) -> No
         worst_case_steps=program.worst_case_steps,
         fuel=program.worst_case_steps if patch.fuel is None else patch.fuel,
         stack_bytes=program.stack_bytes,
+        variable_bytes=program.program.variables.bytes,
         steps_analyzed=report.steps_analyzed,
     )
     for loop in program.unbounded:
@@ -111,9 +112,11 @@ def _tell_verified(reporter: Reporter, report: Report, patch: Description) -> No
     bound = f"at most {program.worst_case_steps} instructions"
     if program.metered:
         bound = f"metered: no worst case; at most {patch.fuel} instructions by fuel"
+    kept = program.program.variables.bytes
     reporter.say(
         f"{patch.folder}: accepted; {bound} and {program.stack_bytes} bytes of stack in one run"
-        f" ({report.steps_analyzed} steps analyzed)"
+        + (f", {kept} bytes of variables between runs" if kept else "")
+        + f" ({report.steps_analyzed} steps analyzed)"
     )
 
 
