@@ -6,10 +6,28 @@ import struct
 from dataclasses import replace
 
 import pytest
-from patchctl.contract import STATUS_TEXT, PayloadHeader, Program, Site, Status, Verdict
+from patchctl.contract import (
+    MAP_VARIABLES,
+    PAYLOAD_ALIGNMENT,
+    STATUS_TEXT,
+    Map,
+    PayloadHeader,
+    Program,
+    Site,
+    Status,
+    Verdict,
+)
 from patchctl.errors import DeviceRefused, InternalError
 from patchctl.package import payload
-from patchctl.program import BuiltProgram, BuiltRedirect, MemoryRange, SafeArgument, SafeVerdict
+from patchctl.program import (
+    NO_VARIABLES,
+    BuiltProgram,
+    BuiltRedirect,
+    MemoryRange,
+    SafeArgument,
+    SafeVerdict,
+    Variables,
+)
 
 from tests.host.samples import COPY, MOV_EXIT, PATCH
 
@@ -157,3 +175,129 @@ def test_what_this_level_does_not_have_is_unsupported_or_bad(changed):
 def test_a_patch_that_no_board_would_accept_is_not_packed(patch):
     with pytest.raises(InternalError, match="not acceptable"):
         payload.pack(patch)
+
+
+# ------------------------------------------------ variables ------------------------------------------------
+
+KEEPING = replace(PATCH, variables=Variables(b"\x07\0\0\0\x03\0", 16))
+PACKED_KEEPING = payload.pack(KEEPING)
+HEADER_KEEPING = PayloadHeader.unpack(PACKED_KEEPING[: PayloadHeader.BYTES])
+DATA_BYTES = len(PATCH.data) + len(KEEPING.variables.initial)
+
+
+def test_variables_are_one_map_record_and_their_initial_values_end_the_data():
+    maps, data = HEADER_KEEPING.maps_offset, HEADER_KEEPING.data_offset
+
+    assert HEADER_KEEPING.maps_bytes == Map.BYTES
+    assert Map.unpack(PACKED_KEEPING[maps : maps + Map.BYTES]) == Map(MAP_VARIABLES, 16, 6)
+    assert HEADER_KEEPING.data_bytes == DATA_BYTES
+    assert PACKED_KEEPING[data : data + DATA_BYTES] == PATCH.data + b"\x07\0\0\0\x03\0"
+
+
+@pytest.mark.parametrize("data", [b"", b"x", PATCH.data, PATCH.data + b"\0" * 8])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        NO_VARIABLES,
+        Variables(b"", 8),
+        Variables(b"\x01", 8),
+        Variables(bytes(8), 8),
+        Variables(b"a module\0", 24),
+        Variables(bytes(range(200)), 2**16 - 8),
+    ],
+    ids=lambda variables: f"{len(variables.initial)} of {variables.bytes}",
+)
+def test_variables_and_data_come_back_as_they_were(data, variables):
+    safe = SafeVerdict(Verdict.PASS)
+    patch = replace(PATCH, data=data, variables=variables, sites=(replace(PATCH.sites[0], safe=safe),))
+
+    parts = payload.unpack(payload.pack(patch))
+
+    assert (parts.data, parts.variables) == (data, variables)
+    assert payload.pack(parts) == payload.pack(patch)
+
+
+def _with_maps(*records: Map, cut: int = 0) -> bytes:
+    """The packed patch with these records as its maps, short of the last `cut` bytes."""
+    maps = b"".join(record.pack() for record in records)
+    maps = maps[: len(maps) - cut]
+    start, old_end = HEADER_KEEPING.maps_offset, HEADER_KEEPING.copies_offset
+    padded = maps + bytes(-len(maps) % PAYLOAD_ALIGNMENT)
+    shift = start + len(padded) - old_end
+    behind = ("copies", "code", "data", "certificate")
+    header = replace(
+        HEADER_KEEPING,
+        maps_bytes=len(maps),
+        total_bytes=HEADER_KEEPING.total_bytes + shift,
+        **{f"{name}_offset": getattr(HEADER_KEEPING, f"{name}_offset") + shift for name in behind},
+    )
+    return header.pack() + PACKED_KEEPING[PayloadHeader.BYTES : start] + padded + PACKED_KEEPING[old_end:]
+
+
+GOOD = Map(MAP_VARIABLES, 16, 6)
+MAPS_AND_TWINS = {
+    "kind": (Status.UNSUPPORTED, _with_maps(replace(GOOD, kind=2)), GOOD),
+    "no kind": (Status.UNSUPPORTED, _with_maps(replace(GOOD, kind=0)), GOOD),
+    "two records": (Status.UNSUPPORTED, _with_maps(GOOD, GOOD), GOOD),
+    "a record too short": (Status.UNSUPPORTED, _with_maps(GOOD, cut=4), GOOD),
+    "a record and a half": (Status.UNSUPPORTED, _with_maps(GOOD, GOOD, cut=8), GOOD),
+    **{
+        f"{size} bytes": (Status.BAD_PAYLOAD, _with_maps(replace(GOOD, value_bytes=size)), GOOD)
+        for size in (9, 12, 15, 17, 20)
+    },
+    "more initial values than variables": (
+        Status.BAD_PAYLOAD,
+        _with_maps(Map(MAP_VARIABLES, 8, 9)),
+        Map(MAP_VARIABLES, 8, 8),
+    ),
+    "initial values of no variables": (
+        Status.BAD_PAYLOAD,
+        _with_maps(Map(MAP_VARIABLES, 0, 1)),
+        Map(MAP_VARIABLES, 8, 1),
+    ),
+    "more initial values than data": (
+        Status.BAD_PAYLOAD,
+        _with_maps(Map(MAP_VARIABLES, 24, DATA_BYTES + 1)),
+        Map(MAP_VARIABLES, 24, DATA_BYTES),
+    ),
+    "initial values without end": (
+        Status.BAD_PAYLOAD,
+        _with_maps(Map(MAP_VARIABLES, 0xFFFF_FFF8, 0xFFFF_FFF8)),
+        Map(MAP_VARIABLES, 0xFFFF_FFF8, DATA_BYTES),
+    ),
+}
+
+
+@pytest.mark.parametrize(("status", "changed", "twin"), MAPS_AND_TWINS.values(), ids=MAPS_AND_TWINS)
+def test_a_malformed_map_record_is_refused_with_its_status_and_its_twin_is_accepted(status, changed, twin):
+    with pytest.raises(DeviceRefused) as refusal:
+        payload.unpack(changed)
+
+    assert refusal.value.what == STATUS_TEXT[status]
+    assert refusal.value.where == "payload section maps"
+    parts = payload.unpack(_with_maps(twin))
+    data = PATCH.data + KEEPING.variables.initial
+    assert parts.data + parts.variables.initial == data
+    assert parts.variables == Variables(data[len(data) - twin.initial_bytes :], twin.value_bytes)
+
+
+@pytest.mark.parametrize(
+    ("variables", "twin"),
+    [
+        (Variables(b"", 12), Variables(b"", 16)),
+        (Variables(bytes(9), 8), Variables(bytes(9), 16)),
+        (Variables(b"\x01", 0), Variables(b"\x01", 8)),
+    ],
+)
+def test_variables_that_no_board_would_accept_are_not_packed_and_their_twins_are(variables, twin):
+    with pytest.raises(InternalError, match=r"not acceptable: .*section maps"):
+        payload.pack(replace(PATCH, variables=variables))
+
+    assert payload.unpack(payload.pack(replace(PATCH, variables=twin))).variables == twin
+
+
+def test_every_shortened_payload_with_variables_is_refused():
+    for size in range(len(PACKED_KEEPING)):
+        with pytest.raises(DeviceRefused):
+            payload.unpack(PACKED_KEEPING[:size])
+    assert payload.unpack(PACKED_KEEPING).variables == KEEPING.variables
