@@ -159,12 +159,6 @@ static void read_line(char line[LINE_BYTES])
     print("\r\n");
 }
 
-static bool no_interrupt_key(uint8_t byte)
-{
-    (void)byte;
-    return false;
-}
-
 /// Where a fault of the firmware's own ends: the board stands still, management included.
 void firmware_fault(void)
 {
@@ -174,7 +168,7 @@ void firmware_fault(void)
 
 int main(void)
 {
-    static const hp_image_t image = {.interrupt_key = no_interrupt_key, .one_thread = true};
+    static const hp_image_t image = {.one_thread = true};
     static char line[LINE_BYTES];
     hp_system_start(&image);
     print("patchctl bare on " HP_BOARD_NAME "\r\n");

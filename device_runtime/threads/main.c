@@ -112,12 +112,6 @@ static void read_lines(void *unused)
     }
 }
 
-static bool no_interrupt_key(uint8_t byte)
-{
-    (void)byte;
-    return false;
-}
-
 /// Where a fault of the firmware's own ends.
 void firmware_fault(void)
 {
@@ -127,7 +121,7 @@ void firmware_fault(void)
 
 int main(void)
 {
-    static const hp_image_t image = {.interrupt_key = no_interrupt_key, .one_thread = false};
+    static const hp_image_t image = {.one_thread = false};
     hp_system_start(&image);
     kernel_add(&shell, read_lines, NULL);
     for (size_t i = 0U; i < WORKER_COUNT; i++) {

@@ -177,7 +177,8 @@ static void port_serial_write(void *context, const uint8_t *data, size_t size)
 static bool port_console_input(void *context, uint8_t byte)
 {
     (void)context;
-    return image->interrupt_key(byte) || hp_ring_put(&console_in, byte);
+    const bool taken = image->interrupt_key != NULL && image->interrupt_key(byte);
+    return taken || hp_ring_put(&console_in, byte);
 }
 
 static uint32_t port_now_ms(void *context)

@@ -15,7 +15,7 @@
 
 typedef struct hp_image_t {
     /// Told of each console byte before it is queued; true if it was the interrupt key and has been dealt with. Runs in
-    /// the management context.
+    /// the management context. NULL: the image has no such key.
     bool (*interrupt_key)(uint8_t byte);
 
     /// Whether the image has one thread, main, from start to end. With more, a thread may be stopped on its way from a hit

@@ -3,8 +3,9 @@
 /// In ARMv6-M's instructions, which every Cortex-M has: for chips without comparators.
 ///
 /// Comes in: a fixed site's stub with the trigger's index plus one in r12 and r0-r3, r12's room and the pc to go on at on
-/// the stack. Goes out: a call of hp_fire, then the firmware as the frame says. There is no DebugMonitor. A
-/// program's fault comes back from HardFault, and where the core has them from the other three. The frame is that of veneer.S. Next: core/trigger.c
+/// the stack. Goes out: a call of hp_fire, then the firmware as the frame says. There is no DebugMonitor. A program's fault
+/// comes back from HardFault, and where the core has them from the other three. The frame is that of veneer.S.
+/// Next: core/trigger.c
 #include "board_config.h"
 
         .syntax unified

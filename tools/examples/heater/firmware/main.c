@@ -82,12 +82,6 @@ static void read_line(char line[LINE_BYTES])
     print("\r\n");
 }
 
-static bool no_interrupt_key(uint8_t byte)
-{
-    (void)byte;
-    return false;
-}
-
 // The runtime asks for this: where the processor goes after a fault that no patch caused. Here the heater goes off.
 void firmware_fault(void)
 {
@@ -98,7 +92,7 @@ void firmware_fault(void)
 
 int main(void)
 {
-    static const hp_image_t image = {.interrupt_key = no_interrupt_key, .one_thread = true};
+    static const hp_image_t image = {.one_thread = true};
     static char line[LINE_BYTES];
     schedule_drive(drive);
     hp_system_start(&image);
