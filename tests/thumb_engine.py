@@ -198,6 +198,10 @@ class ThumbEngine:
     def _look(self, uc: Uc, access: int, address: int, size: int, value: int, user: object) -> None:
         if _CODE + 0x2000 <= address < _STACK_END:
             self.stack_bytes = max(self.stack_bytes, _STACK_END - address)
+        # A hook inside an IT block leaves its state set (Unicorn 2.1.4): the next block would run under it.
+        status = uc.reg_read(arm_const.UC_ARM_REG_CPSR)
+        if status & _IT_STATE:
+            uc.reg_write(arm_const.UC_ARM_REG_CPSR, status & ~_IT_STATE)
         if address % size == 0:
             return
         pc = uc.reg_read(arm_const.UC_ARM_REG_PC)
