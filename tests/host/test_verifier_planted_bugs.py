@@ -115,6 +115,105 @@ BUGS = (
         "if self._limits.metered:",
         "reject_loop_without_an_end",
     ),
+    Bug(
+        "variables as large as the data section",
+        "transfer.py",
+        "Region.VARIABLES: self._limits.variable_bytes,",
+        "Region.VARIABLES: self._limits.data_bytes,",
+        "reject_load_behind_the_variables_beside_more_data",
+    ),
+    Bug(
+        "a data section as large as the variables",
+        "transfer.py",
+        "Region.DATA: self._limits.data_bytes,",
+        "Region.DATA: self._limits.variable_bytes,",
+        "reject_load_behind_the_data_beside_more_variables",
+    ),
+    Bug(
+        "variables that are trusted to be 0",
+        "transfer.py",
+        "        state.registers[i.dst] = value\n\n    def store(",
+        "        is_kept = pointer.region is Region.VARIABLES\n"
+        "        state.registers[i.dst] = constant(0) if is_kept else value\n\n    def store(",
+        "reject_variable_as_an_index",
+    ),
+    Bug(
+        "a fetched variable that is trusted to be 0",
+        "transfer.py",
+        "            state.registers[register] = unknown(8 * size)",
+        "            is_kept = pointer.region is Region.VARIABLES\n"
+        "            state.registers[register] = constant(0) if is_kept else unknown(8 * size)",
+        "reject_fetched_variable_as_an_index",
+    ),
+    Bug(
+        "variables that hold what the stack does at their offset",
+        "transfer.py",
+        "if pointer.region is Region.STACK and kept and",
+        "if kept and",
+        "reject_variable_at_the_offset_of_a_spilled_index",
+    ),
+    Bug(
+        "variables that are known to hold what this run stored",
+        "transfer.py",
+        "            self._check_kept_value(at, i, value)\n        else:\n            self._store_on_stack",
+        "            self._check_kept_value(at, i, value)\n"
+        "            state.store_slot(pointer.whole.signed_low + i.offset, size, value)\n"
+        "        else:\n            self._store_on_stack",
+        "reject_spilled_index_that_a_variable_hides",
+    ),
+    Bug(
+        "an address of the stack that a variable may keep",
+        "transfer.py",
+        "        if value.region in (Region.STACK, Region.CONTEXT):\n"
+        "            self.report(\n"
+        "                Finding(\n"
+        "                    at,\n"
+        '                    "pointer",\n'
+        '                    f"a variable would keep',
+        "        if value.region is Region.CONTEXT:\n"
+        "            self.report(\n"
+        "                Finding(\n"
+        "                    at,\n"
+        '                    "pointer",\n'
+        '                    f"a variable would keep',
+        "reject_address_of_the_stack_in_a_variable",
+    ),
+    Bug(
+        "an address that a variable may keep by an atomic operation",
+        "transfer.py",
+        "                self._check_kept_value(at, i, value)\n            else:\n"
+        "                self._check_context_write",
+        "                pass\n            else:\n                self._check_context_write",
+        "reject_atomic_exchange_of_a_variable_with_an_address",
+    ),
+    Bug(
+        "a write to constants",
+        "transfer.py",
+        'if region is None or (region is Region.DATA and verb == "write"):',
+        "if region is None:",
+        "reject_write_to_data_beside_variables",
+    ),
+    Bug(
+        "an address of constants taken for one of variables",
+        "transfer.py",
+        "constant(i.imm_high, _SECTIONS[i.imm])",
+        "constant(i.imm_high, Region.VARIABLES)",
+        "reject_atomic_on_data_beside_variables",
+    ),
+    Bug(
+        "more variables than a slot has room for",
+        "analyze.py",
+        "if limits.variable_bytes > limits.variable_bytes_max:",
+        "if limits.variable_bytes < limits.variable_bytes_max:",
+        "reject_more_variables_than_the_board_has",
+    ),
+    Bug(
+        "a structure that knows no end of the variables",
+        "analyze.py",
+        "limits.data_bytes, limits.variable_bytes, frozenset(Helper)",
+        "limits.data_bytes, limits.variable_bytes + 8, frozenset(Helper)",
+        "reject_address_behind_the_variables",
+    ),
 )
 
 
