@@ -4,10 +4,22 @@ from dataclasses import replace
 
 import cbor2
 import pytest
-from patchctl.contract import Counter, PatchState, ReplyKey, Status, Trigger, Verdict
+from patchctl.contract import (
+    MAP_VARIABLES,
+    STATUS_TEXT,
+    Counter,
+    Map,
+    PatchState,
+    PayloadHeader,
+    ReplyKey,
+    Status,
+    Trigger,
+    Verdict,
+)
+from patchctl.errors import DeviceRefused
 from patchctl.package import payload as payloads
 from patchctl.package.envelope import seal_install
-from patchctl.program import BuiltProgram, BuiltRedirect, MemoryRange, SafeArgument, SafeVerdict
+from patchctl.program import BuiltProgram, BuiltRedirect, MemoryRange, SafeArgument, SafeVerdict, Variables
 
 from tests.native import RUNTIME_TEXT, TEXT, NativeDevice, blank_flash
 from tests.runtime import containers, exchange
@@ -239,6 +251,114 @@ def test_a_payload_larger_than_a_slot_is_too_large_and_one_that_fills_it_is_not(
 
     assert exchange.push(device, install(built=patch(data=b"x" * (room + 8)))) == Status.TOO_LARGE
     assert exchange.push(device, install(built=patch(data=b"x" * room))) == Status.OK
+
+
+# ------------------------------------------------ variables ------------------------------------------------
+
+SHARE = containers.BOARD.limits.variable_bytes // containers.BOARD.store.slot_count
+
+
+def with_map(record: bytes, data: bytes = b"") -> bytes:
+    """A payload whose map section is `record`, right or wrong."""
+    whole = bytearray(payloads.pack(patch(data=data)))
+    header = PayloadHeader.unpack(bytes(whole[: PayloadHeader.BYTES]))
+    padded = record + bytes(-len(record) % 8)
+    whole[header.maps_offset : header.maps_offset] = padded
+    behind = {
+        f"{name}_offset": getattr(header, f"{name}_offset") + len(padded)
+        for name in ("copies", "code", "data", "certificate")
+    }
+    changed = replace(header, total_bytes=len(whole), maps_bytes=len(record), **behind)
+    return changed.pack() + bytes(whole[PayloadHeader.BYTES :])
+
+
+def map_of(value_bytes: int, initial_bytes: int = 0, kind: int = MAP_VARIABLES) -> bytes:
+    return Map(kind, value_bytes, initial_bytes).pack()
+
+
+DATA = b"twelve bytes"
+MAPS = {  # what the map section holds, in a payload with DATA, and what board and host say
+    "none": (b"", Status.OK),
+    "variables": (map_of(16), Status.OK),
+    "variables of no bytes": (map_of(0), Status.OK),
+    "another kind of map": (map_of(16, kind=MAP_VARIABLES + 1), Status.UNSUPPORTED),
+    "no kind of map": (map_of(16, kind=0), Status.UNSUPPORTED),
+    "two records": (map_of(16) * 2, Status.UNSUPPORTED),
+    "most of a record": (map_of(16)[:-1], Status.UNSUPPORTED),
+    "more than a record": (map_of(16) + b"\0", Status.UNSUPPORTED),
+    "the first byte of a record": (map_of(16)[:1], Status.UNSUPPORTED),
+    "variables not of eights": (map_of(20), Status.BAD_PAYLOAD),
+    "one byte of variables": (map_of(1), Status.BAD_PAYLOAD),
+    "initial values that fill the variables": (map_of(8, 8), Status.OK),
+    "more initial values than variables": (map_of(8, 9), Status.BAD_PAYLOAD),
+    "initial values that are all the data": (map_of(16, len(DATA)), Status.OK),
+    "more initial values than data": (map_of(16, len(DATA) + 1), Status.BAD_PAYLOAD),
+    "initial values beyond all memory": (map_of(16, 2**32 - 8), Status.BAD_PAYLOAD),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_map_record_gets_the_same_answer_from_board_and_host(device, name):
+    record, status = MAPS[name]
+    payload = with_map(record, DATA)
+
+    assert exchange.push(device, seal_install(containers.manifest(2), payload, KEY)) == status
+    assert unpacked(payload) == status
+    assert bool(device.armed) == (status == Status.OK)
+
+
+def unpacked(payload: bytes) -> Status:
+    """What the host says of it."""
+    try:
+        payloads.unpack(payload)
+    except DeviceRefused as refused:
+        return next(status for status, text in STATUS_TEXT.items() if text == refused.what)
+    return Status.OK
+
+
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [
+        (SHARE - 8, Status.OK),
+        (SHARE, Status.OK),
+        (SHARE + 8, Status.UNSUPPORTED),
+        (containers.BOARD.limits.variable_bytes, Status.UNSUPPORTED),
+        (2**32 - 8, Status.UNSUPPORTED),
+    ],
+)
+def test_variables_that_fill_a_slots_share_are_taken_and_larger_ones_are_not(device, size, status):
+    assert exchange.push(device, install(built=patch(variables=Variables(b"", size)))) == status
+
+
+@pytest.mark.parametrize(("ram", "share"), [(0, 0), (63, 0), (64, 8), (127, 8), (128, 16)])
+def test_a_slots_share_is_an_equal_part_of_the_ram_in_eights(ram, share):
+    board = replace(containers.BOARD, limits=replace(containers.BOARD.limits, variable_bytes=ram))
+    fits, too_large = (install(built=patch(variables=Variables(b"", size))) for size in (share, share + 8))
+
+    assert exchange.push(containers.device(board=board), fits) == Status.OK
+    assert exchange.push(containers.device(board=board), too_large) == Status.UNSUPPORTED
+    assert exchange.push(containers.device(board=board), install()) == Status.OK
+
+
+def leads_to(offset: int) -> bytes:
+    """lddw r1, the variables + offset; exit"""
+    return bytes.fromhex("1861000001000000" + "00000000") + offset.to_bytes(4, "little") + EXIT
+
+
+@pytest.mark.parametrize(
+    ("size", "offset", "status"),
+    [
+        (8, 0, Status.OK),
+        (8, 8, Status.OK),
+        (8, 9, Status.CHECK_REFERENCE),
+        (16, 16, Status.OK),
+        (0, 0, Status.CHECK_REFERENCE),
+    ],
+)
+def test_a_program_may_name_as_many_variables_as_its_own_map_has(device, size, offset, status):
+    built = patch(leads_to(offset), variables=Variables(b"", size), data=bytes(24))
+
+    assert exchange.push(device, install(built=built)) == status
 
 
 @pytest.mark.parametrize(("longest", "status"), [(2, Status.CHECK_LENGTH), (3, Status.OK)])

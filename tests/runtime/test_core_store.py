@@ -3,6 +3,7 @@
 import pytest
 from patchctl.contract import Counter, IdentityKey, JournalRecord, PatchState, Status, Verdict
 from patchctl.package import payload as payloads
+from patchctl.program import NO_VARIABLES, Variables
 
 from tests.native import NativeDevice
 from tests.runtime import containers, exchange
@@ -240,11 +241,17 @@ LENDS = {
 
 
 @pytest.mark.parametrize("verdict", Verdict)
-@pytest.mark.parametrize("data", [b"", b"12345678"])
-def test_a_slot_whose_data_the_firmware_may_point_at_waits_for_a_reset(device, verdict, data):
-    lent = bool(data) and LENDS[verdict]
+@pytest.mark.parametrize(
+    ("data", "variables"),
+    [(b"", NO_VARIABLES), (b"12345678", NO_VARIABLES), (b"", Variables(b"", 8)), (b"", Variables(b"1", 8))],
+)
+def test_a_slot_whose_data_or_variables_the_firmware_may_point_at_waits_for_a_reset(
+    device, verdict, data, variables
+):
+    lent = (bool(data) or variables != NO_VARIABLES) and LENDS[verdict]
+    code = containers.exit_with(verdict)
 
-    assert updates_until_full(device, code=containers.exit_with(verdict), data=data) == (8 if lent else 20)
+    assert updates_until_full(device, code=code, data=data, variables=variables) == (8 if lent else 20)
     device.reboot()
     assert exchange.push(device, install(200)) == Status.OK
 

@@ -1,12 +1,16 @@
 """Stop 11 of 12. What a hit does to the registers: every verdict, every fault, hits inside hits."""
 
 import ctypes
+import dataclasses
 
 import pytest
+from patchctl.assembly import assemble
 from patchctl.contract import Counter, Fault, PatchState, Status, Verdict
-from patchctl.program import BuiltProgram, BuiltRedirect, SafeArgument, SafeVerdict
+from patchctl.isa import encode
+from patchctl.package import payload as payloads
+from patchctl.program import BuiltPatch, BuiltProgram, BuiltRedirect, SafeArgument, SafeVerdict, Variables
 
-from tests.native import Frame
+from tests.native import TEXT, Frame
 from tests.runtime import containers, exchange
 from tests.runtime.containers import REDIRECTED, SITE, exit_with, install, patch, site, undo
 
@@ -402,3 +406,203 @@ def test_a_trigger_that_never_had_a_site_is_free_for_any():
 
     assert exchange.push(device, at(ELSEWHERE, patch_id="b")) == Status.OK
     assert [address for address, _ in device.armed.values()] == [ELSEWHERE]
+
+
+# ------------------------------------------------ variables ------------------------------------------------
+
+SHARE = containers.BOARD.limits.variable_bytes // containers.BOARD.store.slot_count
+GIVE_R4 = "r0 = r4\nr0 <<= 32\nr0 |= 1\nexit"
+COUNT = f"r3 = map[idx:1]+0\nr4 = 1\nr4 = atomic_fetch_add((u64 *)(r3 + 0), r4)\n{GIVE_R4}"
+READ = f"r2 = *(u32 *)(r1 + 0)\nr3 = map[idx:1]+0\nr3 += r2\nr4 = *(u8 *)(r3 + 0)\n{GIVE_R4}"
+PLACE = f"r4 = map[idx:1]+0\n{GIVE_R4}"
+FILL = f"""
+r2 = *(u32 *)(r1 + 0)
+if r2 == 0 goto +0
+r3 = map[idx:1]+0
+r5 = map[idx:1]+{SHARE}
+again:
+*(u8 *)(r3 + 0) = r2
+r3 += 1
+if r3 < r5 goto again
+r0 = 0
+exit
+"""
+
+
+def keeping(text: str, initial: bytes = b"", size: int = 16, **changes: object) -> BuiltPatch:
+    """A patch with variables whose program is `text`."""
+    return patch(encode(assemble(text)), fuel=2000, variables=Variables(initial, size), **changes)
+
+
+def counting(start: int, **changes: object) -> BuiltPatch:
+    """One that counts its hits from `start` on."""
+    return keeping(COUNT, start.to_bytes(8, "little"), **changes)
+
+
+def given(device, address: int = SITE, **values: int) -> int:
+    """What one hit at `address` gives the caller."""
+    frame = device.frame(address, **values)
+    device.fire(address, frame)
+    return frame.r0_r3[0]
+
+
+def holding(*built: BuiltPatch):
+    """A board with these versions of the sample pushed and confirmed, one after the other."""
+    device = containers.device()
+    for number, version in enumerate(built):
+        assert exchange.push(device, install(2 + 2 * number, version)) == Status.OK
+        assert device.confirm("sample") == Status.OK
+    return device
+
+
+def test_a_variable_keeps_its_value_from_hit_to_hit():
+    device = holding(counting(7))
+
+    assert [given(device) for _ in range(5)] == [7, 8, 9, 10, 11]
+
+
+@pytest.mark.parametrize("initial", [b"", b"\x01", bytes(range(1, 17)), bytes(range(1, 14))])
+@pytest.mark.parametrize("data", [b"", b"constants"])
+def test_at_the_first_hit_variables_are_the_end_of_the_data_and_then_zeros(initial, data):
+    device = holding(keeping(READ, initial, data=data))
+
+    assert bytes(given(device, r0=at) for at in range(16)) == initial + bytes(16 - len(initial))
+
+
+def test_every_site_of_a_patch_has_the_same_variables():
+    second = site(ELSEWHERE)
+    device = holding(counting(7, sites=(site(), second)))
+
+    assert [given(device, address) for address in (SITE, ELSEWHERE, SITE)] == [7, 8, 9]
+
+
+def test_hits_inside_hits_count_in_one_variable():
+    device = holding(counting(7))
+    frames = [device.frame(SITE) for _ in range(4)]
+    chain(device, frames)
+
+    assert [frame.r0_r3[0] for frame in frames] == [10, 9, 8, 7]  # the innermost runs first
+    assert given(device) == 11
+
+
+def test_a_reset_starts_a_patchs_variables_afresh():
+    device = holding(counting(7))
+    before = [given(device), given(device)]
+    device.reboot()
+
+    assert before == [7, 8]
+    assert [given(device), given(device)] == [7, 8]
+
+
+def test_an_update_starts_with_its_own_initial_values_and_a_reset_goes_back_to_the_old_ones():
+    device = holding(counting(7))
+    before = [given(device), given(device)]
+    assert exchange.push(device, install(4, counting(50))) == Status.OK
+    updated = [given(device), given(device)]
+    device.reboot()  # nobody confirmed it
+
+    assert (before, updated) == ([7, 8], [50, 51])
+    assert given(device) == 7
+
+
+def test_an_update_that_cannot_be_armed_leaves_the_old_versions_variables_as_they_were():
+    device = holding(counting(7))
+    before = [given(device), given(device)]
+    device.refused_sites.add(ELSEWHERE)
+    two_sites = counting(50, sites=(site(), site(ELSEWHERE)))
+
+    assert exchange.push(device, install(4, two_sites)) == Status.ILLEGAL_SITE
+    assert (before, given(device)) == ([7, 8], 9)
+    device.refused_sites.clear()
+    assert exchange.push(device, install(4, two_sites)) == Status.OK
+    assert given(device) == 50
+
+
+def test_a_run_that_an_update_overtakes_ends_with_the_variables_of_its_own_version():
+    device = holding(counting(7))
+    frame = device.frame(SITE)
+    newer: list[int] = []
+
+    def update() -> None:
+        device.during_run = lambda: None
+        assert exchange.push(device, install(4, counting(50))) == Status.OK
+        newer.append(given(device))
+
+    chain(device, [frame], update)
+
+    assert (frame.r0_r3[0], newer) == (7, [50])
+    assert given(device) == 51
+
+
+def test_the_same_patch_pushed_again_changes_no_variable():
+    device = holding(counting(7))
+    before = [given(device), given(device)]
+
+    assert exchange.push(device, install(2, counting(7))) == Status.OK
+    assert (before, given(device)) == ([7, 8], 9)
+
+
+@pytest.mark.parametrize("initial", [b"", b"\x01\x02\x03"])
+def test_after_an_undo_the_same_slot_shows_nothing_of_what_its_last_patch_kept(initial):
+    device = holding(keeping(FILL, size=SHARE))
+    device.fire(SITE, device.frame(SITE, r0=0xFF))
+    assert exchange.push(device, undo(3)) == Status.OK
+    reader = keeping(READ, initial, SHARE)
+    assert exchange.push(device, install(4, reader)) == Status.OK
+
+    packed = payloads.pack(reader)
+    assert device.flash.read(device.board.slots_address, len(packed)) == packed
+    assert bytes(given(device, r0=at) for at in range(SHARE)) == initial + bytes(SHARE - len(initial))
+
+
+def test_after_an_undo_a_counter_starts_anew():
+    device = holding(counting(7))
+    before = [given(device), given(device)]
+    exchange.push(device, undo(3))
+
+    assert exchange.push(device, install(4, counting(7))) == Status.OK
+    assert (before, given(device)) == ([7, 8], 7)
+
+
+def full_board(text: str, ram: int = containers.BOARD.limits.variable_bytes):
+    """A board whose slots all hold a patch with that program and a full share of RAM; and the sites."""
+    limits = dataclasses.replace(containers.BOARD.limits, variable_bytes=ram)
+    board = dataclasses.replace(containers.BOARD, limits=limits)
+    device = containers.device(board=board, trigger_count=8)
+    sites = [TEXT[0] + 0x100 * number for number in range(board.store.slot_count)]
+    share = ram // len(sites) // 8 * 8
+    for address in sites:
+        device.flash.load(address, containers.ORIGINAL)
+        one = site(address, copy=containers.copy_of(address, containers.PUSH))
+        built = keeping(text, size=share, sites=(one,))
+        assert exchange.push(device, install(2, built, patch_id=f"p{address:x}")) == Status.OK
+    return device, sites
+
+
+def test_patches_in_all_slots_fill_their_shares_and_none_sees_anothers():
+    fill_or_read = FILL.replace("if r2 == 0 goto +0", "if r2 == 0 goto read").strip() + (
+        f"\nread:\nr3 = map[idx:1]+0\nr5 = map[idx:1]+{SHARE}\nr4 = *(u8 *)(r3 + 0)\nmore:\n"
+        f"r2 = *(u8 *)(r3 + 0)\nif r2 != r4 goto differs\nr3 += 1\nif r3 < r5 goto more\n{GIVE_R4}\n"
+        f"differs:\nr4 = 0xbad\n{GIVE_R4}"
+    )
+    device, sites = full_board(fill_or_read)
+    fresh = [given(device, address) for address in sites]
+    for number, address in enumerate(sites):
+        device.fire(address, device.frame(address, r0=number + 1))
+    filled = [given(device, address) for address in sites]
+    device.fire(sites[3], device.frame(sites[3], r0=0x55))
+
+    assert fresh == [0] * 8
+    assert filled == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [given(device, address) for address in sites] == [1, 2, 3, 0x55, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("ram", [2048, 2047, 64, 127])
+def test_the_shares_lie_side_by_side_and_the_last_ends_inside_the_boards_ram(ram):
+    device, sites = full_board(PLACE, ram)
+    share = ram // 8 // 8 * 8
+
+    places = [given(device, address) - given(device, sites[0]) for address in sites]
+
+    assert places == [share * number for number in range(8)]
+    assert places[-1] + share <= ram

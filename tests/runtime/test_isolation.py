@@ -96,7 +96,18 @@ def test_an_unaligned_access_inside_a_region_is_carried_out(engine, size, offset
 def test_a_helper_given_a_wild_destination_ends_the_run_and_one_given_the_stack_copies(engine):
     text = f"r1 = {{}}\nr2 = 8\nr3 = {READABLE:#x} ll\ncall 1\nr0 = *(u64 *)(r10 - 8)\nexit"
 
-    for wild in (0, READABLE, WRITABLE, DATA, CONTEXT, STACK - 8, STACK + 64, STACK + 57, 0x7FFFFFFC):
+    for wild in (
+        0,
+        READABLE,
+        WRITABLE,
+        DATA,
+        CONTEXT,
+        VARIABLES,
+        STACK - 8,
+        STACK + 64,
+        STACK + 57,
+        0x7FFFFFFC,
+    ):
         assert attempt(engine, text.format(f"{wild:#x} ll")).fault is Fault.MEMORY
     assert attempt(engine, text.format(f"{STACK + 56:#x} ll")).registers[0] == 0x0706050403020100
 
@@ -138,7 +149,7 @@ def test_a_store_is_judged_by_its_destination_not_by_its_source(engine):
 
 
 def test_a_region_is_no_longer_than_it_says(engine):
-    for base, size in ((READABLE, 64), (WRITABLE, 16), (DATA, 8), (CONTEXT, 68)):
+    for base, size in ((READABLE, 64), (WRITABLE, 16), (DATA, 8), (CONTEXT, 68), (VARIABLES, 16)):
         for offset in (size - 7, size, size + 1, 2 * size, 4 * size - 8, 4 * size):
             outcome = attempt(engine, f"r1 = {base:#x} ll\nr0 = *(u64 *)(r1 + {offset})\nexit")
             assert outcome.fault is Fault.MEMORY
@@ -221,6 +232,7 @@ def test_a_sub_program_cannot_climb_out_of_the_stack(engine):
 def test_random_pointers_never_leave_the_regions(engine):
     rng = random.Random(11)
     near = (STACK, STACK + 64, CONTEXT, CONTEXT + 68, DATA, DATA + 8, READABLE, READABLE + 64, WRITABLE)
+    near += (VARIABLES, VARIABLES + 16)
     for _ in range(1500):
         address = (rng.choice(near) + rng.randrange(-16, 16) + rng.choice((0, 0, 0, 2**32, 2**63))) % 2**64
         size = rng.choice(("u8", "u16", "u32", "u64"))
@@ -232,3 +244,68 @@ def test_random_pointers_never_leave_the_regions(engine):
 
         assert (actual.fault, actual.registers) == (expected.fault, expected.registers), code.hex()
         assert ours == theirs
+
+
+# ------------------------------------------------ variables ------------------------------------------------
+
+SHARE = 16  # the slots before and behind have theirs right beside it
+ACCESSES = {
+    "load": "r0 = *({size} *)(r6 + 0)",
+    "store": "*({size} *)(r6 + 0) = r6",
+    "store immediate": "*({size} *)(r6 + 0) = 1",
+    "atomic": "lock *({size} *)(r6 + 0) += {word}6",
+    "exchange": "r0 = 5\n{word}0 = {exchange}(r6 + 0, {word}0)",
+}
+WIDTHS = {
+    "u8": (1, "", ""),
+    "u16": (2, "", ""),
+    "u32": (4, "w", "xchg32_32"),
+    "u64": (8, "r", "xchg_64"),
+}
+REACHES = [
+    (kind, size)
+    for kind in ACCESSES
+    for size in WIDTHS
+    if kind not in ("atomic", "exchange") or size in ("u32", "u64")
+]
+
+
+def reach(kind: str, size: str, offset: int) -> str:
+    """A program that gets at its variables' address plus `offset`."""
+    _, word, exchange = WIDTHS[size]
+    access = ACCESSES[kind].format(size=size, word=word, exchange=exchange)
+    return f"r6 = map[idx:1]+0\nr5 = {offset % 2**64:#x} ll\nr6 += r5\n{access}\nr0 = 7\nexit"
+
+
+@pytest.mark.parametrize(("kind", "size"), REACHES)
+def test_no_program_gets_at_the_variables_of_the_slots_beside_its_own(engine, kind, size):
+    octets = WIDTHS[size][0]
+    before = [*range(-octets, 0), 1 - SHARE, -SHARE, -2 * SHARE]
+    behind = [*range(SHARE - octets + 1, SHARE + 2), 2 * SHARE - octets, 2 * SHARE, 7 * SHARE]
+
+    for offset in (*before, *behind):
+        assert attempt(engine, reach(kind, size, offset)).fault is Fault.MEMORY, offset
+    for offset in (0, SHARE - octets):
+        outcome = engine.run(program(reach(kind, size, offset)), space(), fuel=9)
+        assert (outcome.fault, outcome.registers[0]) == (Fault.NONE, 7)
+
+
+@pytest.mark.parametrize(("kind", "size"), REACHES)
+def test_an_offset_that_wraps_around_leads_back_to_the_variables_only_if_it_wraps_at_64_bits(
+    engine, kind, size
+):
+    for bit in range(32, 64):
+        assert attempt(engine, reach(kind, size, 1 << bit)).fault is Fault.MEMORY, bit
+        assert attempt(engine, reach(kind, size, -(1 << bit))).fault is Fault.MEMORY, bit
+    whole_turn = reach(kind, size, 2**63).replace("r6 += r5\n", "r6 += r5\nr6 += r5\n")
+
+    assert engine.run(program(whole_turn), space(), fuel=9).fault is Fault.NONE
+
+
+def test_the_helper_reads_a_programs_own_variables_and_none_beside_them(engine):
+    text = "r1 = r10\nr1 += -8\nr2 = 8\nr3 = map[idx:1]+0\nr5 = {:#x} ll\nr3 += r5\ncall 1\nexit"
+
+    for offset in (-1, -SHARE, SHARE - 7, SHARE, 2**32, -(2**32)):
+        assert attempt(engine, text.format(offset % 2**64)).registers[0] == 2**64 - 1, offset
+    for offset in (0, SHARE - 8):
+        assert attempt(engine, text.format(offset)).registers[0] == 0
