@@ -22,6 +22,24 @@ HP_PATCH(limit)
 """
 
 
+KEEPING = """
+#include <hotpatch/patch.h>
+
+static const u16 table[2] = {3, 5};
+static u32 left = 2;
+u32 seen;
+u8 last[8];
+
+HP_PATCH(limit)
+{
+    seen += table[context->r[0] & 1];
+    last[5] = (u8)context->r[1];
+    left -= 1;
+    return hp_return(left);
+}
+"""
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -36,14 +54,23 @@ def made(folder, text: str = TEXT):
     return folder / "program.bin"
 
 
-@pytest.fixture
-def object_file(folder):
+def compiled(folder, source):
     pytest.importorskip("ziglang", reason="eBPF code needs a compiler: pip install 'patchctl[cc]'")
     from patchctl.source import compile_source
 
-    (folder / "patch.c").write_text(SOURCE)
+    (folder / "patch.c").write_text(source)
     (folder / "patch.o").write_bytes(compile_source(folder / "patch.c"))
     return "patch.o"
+
+
+@pytest.fixture
+def object_file(folder):
+    return compiled(folder, SOURCE)
+
+
+@pytest.fixture
+def keeping_file(folder):
+    return compiled(folder, KEEPING)
 
 
 def test_text_becomes_bytes_and_bytes_become_the_same_text(folder, capsys):
@@ -101,6 +128,98 @@ def test_object_shows_its_c_lines_in_text_and_in_a_trace(object_file, capsys):
         assert "patch.c:6: if (context->r[1] > 16) {" in said
     assert "verdict change" in trace
     assert "context r1: 0x63 -> 0x10" in trace
+
+
+def test_run_prints_the_variables_that_it_changed_and_no_others(keeping_file, capsys):
+    assert main(["run", keeping_file, "--input", "input.bin"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    changes = dict(line.split(": ", 1) for line in lines if line.startswith("variable"))
+    assert changes.pop("variable byte 0") == "0x2 -> 0x1"  # left, which starts as something, lies first
+    assert sorted(changes.values()) == ["0x0 -> 0x3", "0x0 -> 0x6300"]  # seen, and the word of last[5]
+    assert all(int(name.removeprefix("variable byte ")) in range(8, 24, 4) for name in changes)
+    assert any("verdict return with 0x1" in line for line in lines)
+    assert not [line for line in lines if line.startswith("context")]
+
+
+def test_every_run_starts_with_the_initial_values(keeping_file, capsys):
+    assert main(["run", keeping_file, "--input", "input.bin"]) == 0
+    first = capsys.readouterr().out
+    assert main(["run", keeping_file, "--input", "input.bin"]) == 0
+
+    assert capsys.readouterr().out == first
+
+
+def test_run_of_a_program_without_variables_prints_none(object_file, capsys):
+    assert main(["run", object_file, "--input", "input.bin"]) == 0
+
+    said = capsys.readouterr().out
+    assert "context r1: 0x63 -> 0x10" in said
+    assert "variable" not in said
+
+
+def test_disasm_tells_variables_from_constants(keeping_file, capsys):
+    assert main(["disasm", keeping_file]) == 0
+
+    text = capsys.readouterr().out
+    assert "= map[idx:0x0]+0x0" in text  # table
+    assert "= map[idx:0x1]+0x0" in text  # left
+    assert "= map[idx:0x1]+0x8" in text  # behind the initial values
+    assert "patch.c:12: last[5] = (u8)context->r[1];" in text
+
+
+REFERRING = (
+    "r2 = map[idx:0x1]+0x0",
+    "r3 = map[idx:0x1]+0xfff8",
+    "r4 = map[idx:0x0]+0x4",
+    "r5 = 0x1",
+    "r5 = atomic_fetch_add((u64 *)(r2 + 0x0), r5)",
+    "if r5 == 0x0 goto +0x2",
+    "r3 = map[idx:0x1]+0x10",
+    "r0 = 0x0",
+    "exit",
+)
+
+
+def test_text_about_variables_and_constants_comes_back_from_its_bytes(folder, capsys):
+    code = made(folder, "\n".join(REFERRING)).read_bytes()
+    assert code[:16] == bytes.fromhex("18620000010000000000000000000000")
+    capsys.readouterr()
+
+    assert main(["disasm", "program.bin"]) == 0
+
+    lines = [line.split(": ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines == list(REFERRING)
+    assert made(folder, "\n".join(lines)).read_bytes() == code
+
+
+def test_what_an_object_prints_becomes_its_code_again(keeping_file, folder, capsys):
+    from patchctl.program import load_program
+
+    assert main(["disasm", keeping_file]) == 0
+    printed = [line.strip().split(": ", 1) for line in capsys.readouterr().out.splitlines()]
+    text = "\n".join(line[1] for line in printed if line[0].isdigit())
+
+    assert made(folder, text).read_bytes() == load_program((folder / keeping_file).read_bytes(), "").code
+
+
+def test_text_about_a_third_section_is_refused_and_about_the_second_read(folder, capsys):
+    (folder / "bad.txt").write_text("r2 = map[idx:2]+0\nr0 = 0\nexit")
+
+    assert main(["asm", "bad.txt", "-o", "bad.bin"]) == 4
+
+    assert "bad.txt: instruction 0" in capsys.readouterr().err
+    assert not (folder / "bad.bin").exists()
+    assert made(folder, "r2 = map[idx:1]+0\nr0 = 0\nexit").exists()
+
+
+def test_raw_code_has_no_variables_to_run_with(folder, capsys):
+    made(folder, "r2 = map[idx:1]+0\nr0 = 0\nexit")
+    assert main(["run", "program.bin", "--input", "input.bin"]) == 4
+    assert "program.bin: instruction 0" in capsys.readouterr().err
+
+    made(folder, "r2 = 0\nr0 = 0\nexit")
+    assert main(["run", "program.bin", "--input", "input.bin"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from patchctl.board import board_names, load_board
 from patchctl.cli.main import main
 
+from tests.spoiling import spoiled
+
 PATCH = Path(__file__).parents[2] / "patches" / "import_all"
 LOOP = "    while (hp_firmware_u32(module)) {}\n    context->r[0] ="
 
@@ -66,6 +68,48 @@ def test_the_same_loop_is_refused_where_the_site_does_not_allow_it(metered, some
     assert "error[loop]: this loop cannot be shown to end" in said
     assert "bound it: for (u32 i = 0;" in said
     assert "[site] metered = true, and a fuel of your own" in said
+
+
+@pytest.fixture
+def keeping(tmp_path):
+    """Makes a copy of the patch that keeps so many words."""
+    folder = Path(shutil.copytree(PATCH, tmp_path / "import_all"))
+    source = (PATCH / "patch.c").read_text()
+
+    def made(words):
+        kept = ("HP_PATCH(", f"u32 kept[{words}];\n\nHP_PATCH(")
+        counted = ("    context->r[0] =", f"    kept[{words - 1}] += 1;\n    context->r[0] =")
+        (folder / "patch.c").write_text(spoiled(source, kept, counted))
+        return folder
+
+    return made
+
+
+def test_variables_that_fill_a_slot_s_share_are_told_and_a_word_more_is_refused(
+    keeping, some_board, tiny_elf, capsys
+):
+    share = some_board.slot_variable_bytes
+    assert share > 0
+    assert asked(keeping(share // 4), some_board, tiny_elf) == 0
+    assert f", {share} bytes of variables between runs" in capsys.readouterr().out
+
+    assert asked(keeping(share // 4 + 1), some_board, tiny_elf) == 5
+    said = capsys.readouterr().out
+    assert f"error[size]: the variables take {share + 8} bytes" in said
+    assert f"at most {share} on this board" in said
+
+
+def test_variables_are_an_event_and_a_patch_without_any_has_0(keeping, some_board, tiny_elf, capsys):
+    for folder, size in ((keeping(3), 16), (PATCH, 0)):
+        assert asked(folder, some_board, tiny_elf, "--json") == 0
+        events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [event["variable_bytes"] for event in events if "worst_case_steps" in event] == [size]
+
+
+def test_a_patch_without_variables_says_nothing_of_them(some_board, tiny_elf, capsys):
+    assert asked(PATCH, some_board, tiny_elf) == 0
+
+    assert "variables" not in capsys.readouterr().out
 
 
 @pytest.fixture
