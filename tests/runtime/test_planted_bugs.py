@@ -240,6 +240,66 @@ BUGS = (
         "hp_vm_memory(self, address, bytes, true)", "hp_vm_memory(self, address, bytes, false)",
         ("atomic 64 on readable memory", "atomic 32 on readable memory"),
     ),
+    # Variables
+    Bug(
+        "variables are found nowhere", "vm.c",
+        "found = find_among(&space->variables, 1U, low, bytes);", "found = NULL;",
+        ("variables: load u8 at 0", "variables: store u8 register at 0", "variables: lock add 64 at 3"),
+    ),
+    Bug(
+        "variables are read only", "vm.c",
+        "if (found == NULL) {\n        found = find_among(&space->variables,",
+        "if ((found == NULL) && !write) {\n        found = find_among(&space->variables,",
+        ("variables: store u8 register at 0", "variables: store u64 immediate at 3",
+         "variables: fetch add 32 at 3"),
+    ),
+    Bug(
+        "variables are one byte too long", "vm.c",
+        "find_among(&space->variables, 1U, low, bytes)", "find_among(&space->variables, 1U, low, bytes - 1U)",
+        ("variables: load u8 one byte past the end", "variables: store u64 one byte past the end",
+         "variables: store immediate u32 one byte past the end",
+         "variables: atomic 64 one byte past the end"),
+    ),
+    Bug(
+        "data may be written as variables may", "vm.c",
+        "if ((found == NULL) && !write) {\n        found = find_among(&space->data,",
+        "if (found == NULL) {\n        found = find_among(&space->data,",
+        ("variables: a store u8 into data is refused where there are variables",
+         "variables: an atomic of 64 bits on data is refused where there are variables"),
+    ),
+    Bug(
+        "a wide load leads into data whatever its section", "vm.c",
+        "((section == 0U) ? space->data.address : space->variables.address)", "space->data.address",
+        ("variables: a wide load into variables leads there where there is data too",),
+    ),
+    Bug(
+        "a wide load leads into variables whatever its section", "vm.c",
+        "((section == 0U) ? space->data.address : space->variables.address)", "space->variables.address",
+        ("variables: a wide load into data leads to data where there are variables too",),
+    ),
+    Bug(
+        "a wide load into variables loses its offset", "vm.c",
+        "space->data.address : space->variables.address) + offset",
+        "space->data.address + offset : space->variables.address)",
+        ("variables: a wide load leads to the byte it names", "variables: a wide load may lead to the end"),
+    ),
+    Bug(
+        "variables end where data does", "check.c",
+        "(offset <= limits->variable_bytes)", "(offset <= limits->data_bytes)",
+        ("variables: one byte behind the end, where there is more data",
+         "variables: a wide load leads to the byte it names"),
+    ),
+    Bug(
+        "variables that are not there have an end", "check.c",
+        "(limits->variable_bytes != 0U) && ", "",
+        ("variables: that are not there", "variables: that are not there, where there is data"),
+    ),
+    Bug(
+        "sections are known by their lowest bit", "check.c",
+        "switch (section) {", "switch (section & 1U) {",
+        ("variables: a third section", "variables: a section of number 256",
+         "variables: a section as large as can be"),
+    ),
     # Calls
     Bug(
         "a call loses r6 to r9", "vm.c",
