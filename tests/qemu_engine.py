@@ -31,8 +31,10 @@ typedef struct vector_t {
 _LINK = """
 SECTIONS {{
   . = {flash:#x};
-  .text : {{ KEEP(*(.vectors)) *(.text* .rodata*) }}
+  .text : {{ KEEP(*(.vectors)) *(.text*) }}
   ASSERT(SIZEOF(.text) < 0x42000, "the vectors' data section lies at 0x42000")
+  . = {flash:#x} + 0x44000;
+  .tables : {{ *(.rodata*) }}
   . = {ram:#x};
   .data : {{ *(.data* .bss* COMMON) }}
   stack_top = {ram:#x} + 0x8000;

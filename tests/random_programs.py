@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from patchctl.contract import OPCODES, Op
-from patchctl.isa import SECTION_VARIABLES, SOURCE_DATA, SOURCE_SUB_PROGRAM, Instruction, encode, family_of
+from patchctl.contract import OPCODES, SECTION_VARIABLES, Op
+from patchctl.isa import SOURCE_DATA, SOURCE_SUB_PROGRAM, Instruction, encode, family_of
 
 from tests.isa_vectors import READABLE, WRITABLE
 

@@ -129,7 +129,7 @@ class ThumbEngine:
         self.it_places = len(block)
         if inside:
             uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, block[inside - 1])
-        while uc.reg_read(arm_const.UC_ARM_REG_PRIMASK):
+        while uc.reg_read(arm_const.UC_ARM_REG_PRIMASK) and uc.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:
             self.masked_places += 1
             uc.emu_start(uc.reg_read(arm_const.UC_ARM_REG_PC) | 1, _RETURN, count=1)
         if uc.reg_read(arm_const.UC_ARM_REG_PC) != _RETURN:

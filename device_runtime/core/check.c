@@ -12,8 +12,6 @@
 #define NO_INSTRUCTION             0U ///< the opcode byte of a wide load's second half, and of nothing else
 #define SOURCE_SUB_PROGRAM         1U
 #define SOURCE_DATA_SECTION        6U
-#define SECTION_DATA               0U ///< a wide load's immediate: which section its address lies in
-#define SECTION_VARIABLES          1U
 #define OPERATION_FETCH            1U
 #define OPERATION_COMPARE_EXCHANGE 0xf1U
 
@@ -192,8 +190,8 @@ static bool is_in_section(const hp_check_limits_t *const limits, const uint32_t 
                           const uint32_t offset)
 {
     switch (section) {
-    case SECTION_DATA: return (limits->data_bytes != 0U) && (offset <= limits->data_bytes);
-    case SECTION_VARIABLES: return (limits->variable_bytes != 0U) && (offset <= limits->variable_bytes);
+    case HP_SECTION_DATA: return (limits->data_bytes != 0U) && (offset <= limits->data_bytes);
+    case HP_SECTION_VARIABLES: return (limits->variable_bytes != 0U) && (offset <= limits->variable_bytes);
     default: return false;
     }
 }

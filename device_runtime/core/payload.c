@@ -128,7 +128,7 @@ static hp_status_t check_maps(const hp_runtime_t *self, hp_span_t payload)
     }
     const uint32_t bytes   = hp_variables_bytes(payload.data);
     const uint32_t initial = hp_load_u32(maps.data + HP_MAP_INITIAL_BYTES);
-    if (bytes % 8U != 0U || initial > bytes || initial > SECTION(payload, DATA).bytes) {
+    if (bytes == 0U || bytes % 8U != 0U || initial > bytes || initial > SECTION(payload, DATA).bytes) {
         return HP_STATUS_BAD_PAYLOAD;
     }
     return bytes <= self->variables_share ? HP_STATUS_OK : HP_STATUS_UNSUPPORTED;

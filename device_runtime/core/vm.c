@@ -240,11 +240,11 @@ static inline void load32(uint64_t *const d, const uint8_t *const at)
     words[0]               = get32(at);
 }
 
-/// Where `offset` of a patch's data (`section` 0) or variables (1) lies.
+/// Where `offset` of a section lies; the check let in no other than these two.
 static inline uint32_t address_in_section(const hp_space_t *const space, const uint32_t section,
                                           const uint32_t offset)
 {
-    return ((section == 0U) ? space->data.address : space->variables.address) + offset;
+    return ((section == HP_SECTION_DATA) ? space->data.address : space->variables.address) + offset;
 }
 
 /// The immediate of the instruction that ends at `pc`: loaded only where it is used.

@@ -31,9 +31,8 @@ typedef struct hp_program_t {
 typedef struct hp_space_t {
     hp_region_t stack;   ///< read and write; r10 starts at its end. 8-aligned, a multiple of 8 bytes
     hp_region_t context; ///< read and write; r1 starts at its address
-    hp_region_t data;    ///< read only; what lddw source 6 is relative to if its immediate is 0
-    hp_region_t
-        variables; ///< read and write, the same for all runs of a patch; what it is relative to if it is 1
+    hp_region_t data;    ///< read only; what lddw source 6 is relative to if its immediate is HP_SECTION_DATA
+    hp_region_t variables; ///< read and write, the same for all runs of a patch; with HP_SECTION_VARIABLES
     const hp_region_t *readable; ///< firmware memory: the board's ranges
     uint32_t readable_count;
     const hp_region_t *writable; ///< firmware memory that the signed payload names; read and write

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from patchctl.btf import SourceLine, line_table
-from patchctl.contract import INSTRUCTION_BYTES, Op, Trigger, Verdict
+from patchctl.contract import INSTRUCTION_BYTES, SECTION_DATA, SECTION_VARIABLES, Op, Trigger, Verdict
 from patchctl.elf import (
     BINDING_LOCAL,
     FLAG_ALLOCATED,
@@ -25,7 +25,7 @@ from patchctl.elf import (
     parse_elf,
 )
 from patchctl.errors import InputError
-from patchctl.isa import SECTION_DATA, SECTION_VARIABLES, SOURCE_DATA, SOURCE_SUB_PROGRAM
+from patchctl.isa import SOURCE_DATA, SOURCE_SUB_PROGRAM
 
 ENTRY_SECTION = "hotpatch"
 SUB_PROGRAM_SECTION = ".text"

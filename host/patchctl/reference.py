@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from patchctl.contract import (
     FUEL_MAX,
     INSTRUCTION_BYTES,
+    SECTION_DATA,
     STATUS_TEXT,
     SUB_PROGRAMS_DEEP,
     Fault,
@@ -24,7 +25,6 @@ from patchctl.isa import (
     COMPARE_EXCHANGE,
     FETCH,
     FRAME_POINTER,
-    SECTION_DATA,
     SOURCE_DATA,
     Instruction,
     family_of,

@@ -8,17 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from patchctl.contract import INSTRUCTION_BYTES, Op, Status
-from patchctl.isa import (
-    SECTION_DATA,
-    SECTION_VARIABLES,
-    SOURCE_DATA,
-    SOURCE_SUB_PROGRAM,
-    Instruction,
-    field_status,
-    split,
-    wide_status,
-)
+from patchctl.contract import INSTRUCTION_BYTES, SECTION_DATA, SECTION_VARIABLES, Op, Status
+from patchctl.isa import SOURCE_DATA, SOURCE_SUB_PROGRAM, Instruction, field_status, split, wide_status
 
 
 @dataclass(frozen=True, slots=True)

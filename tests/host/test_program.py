@@ -4,9 +4,9 @@ import random
 import struct
 
 import pytest
-from patchctl.contract import Op
+from patchctl.contract import SECTION_VARIABLES, Op
 from patchctl.errors import InputError
-from patchctl.isa import SECTION_VARIABLES, SOURCE_DATA, decode
+from patchctl.isa import SOURCE_DATA, decode
 from patchctl.program import SymbolReference, load_program
 from patchctl.source import compile_source
 

@@ -3,17 +3,8 @@
 import pytest
 from patchctl.assembly import assemble
 from patchctl.binding import BoundProgram
-from patchctl.contract import OPCODES, Op, Verdict
-from patchctl.isa import (
-    SECTION_DATA,
-    SECTION_VARIABLES,
-    SOURCE_DATA,
-    SOURCE_MAP,
-    Instruction,
-    decode,
-    encode,
-    family_of,
-)
+from patchctl.contract import OPCODES, SECTION_DATA, SECTION_VARIABLES, Op, Verdict
+from patchctl.isa import SOURCE_DATA, SOURCE_MAP, Instruction, decode, encode, family_of
 from patchctl.verifier import Limits, verify
 
 # Calls and the end have tests of their own: test_verifier.py, test_verifier_soundness.py.

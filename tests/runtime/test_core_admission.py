@@ -280,7 +280,8 @@ DATA = b"twelve bytes"
 MAPS = {  # what the map section holds, in a payload with DATA, and what board and host say
     "none": (b"", Status.OK),
     "variables": (map_of(16), Status.OK),
-    "variables of no bytes": (map_of(0), Status.OK),
+    "variables of no bytes": (map_of(0), Status.BAD_PAYLOAD),
+    "the least variables": (map_of(8), Status.OK),
     "another kind of map": (map_of(16, kind=MAP_VARIABLES + 1), Status.UNSUPPORTED),
     "no kind of map": (map_of(16, kind=0), Status.UNSUPPORTED),
     "two records": (map_of(16) * 2, Status.UNSUPPORTED),

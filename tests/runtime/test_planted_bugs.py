@@ -269,12 +269,14 @@ BUGS = (
     ),
     Bug(
         "a wide load leads into data whatever its section", "vm.c",
-        "((section == 0U) ? space->data.address : space->variables.address)", "space->data.address",
+        "((section == HP_SECTION_DATA) ? space->data.address : space->variables.address)",
+        "space->data.address",
         ("variables: a wide load into variables leads there where there is data too",),
     ),
     Bug(
         "a wide load leads into variables whatever its section", "vm.c",
-        "((section == 0U) ? space->data.address : space->variables.address)", "space->variables.address",
+        "((section == HP_SECTION_DATA) ? space->data.address : space->variables.address)",
+        "space->variables.address",
         ("variables: a wide load into data leads to data where there are variables too",),
     ),
     Bug(

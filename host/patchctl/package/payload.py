@@ -204,8 +204,8 @@ def _read_variables(maps: bytes, data: bytes) -> Variables:
     record = Map.unpack(maps) if len(maps) == Map.BYTES else None
     if record is None or record.kind != MAP_VARIABLES:
         raise refusal(Status.UNSUPPORTED, where="payload section maps")
-    _require(record.value_bytes % 8 == 0 and record.initial_bytes <= record.value_bytes, "maps")
-    _require(record.initial_bytes <= len(data), "maps")
+    _require(record.value_bytes > 0 and record.value_bytes % 8 == 0, "maps")
+    _require(record.initial_bytes <= min(record.value_bytes, len(data)), "maps")
     return Variables(data[len(data) - record.initial_bytes :], record.value_bytes)
 
 

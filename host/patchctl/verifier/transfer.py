@@ -9,16 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from patchctl.contract import CONTEXT_BYTES, STACK_BYTES_MAX, Helper, Op
+from patchctl.contract import CONTEXT_BYTES, SECTION_DATA, SECTION_VARIABLES, STACK_BYTES_MAX, Helper, Op
 from patchctl.description import REGISTERS
-from patchctl.isa import (
-    COMPARE_EXCHANGE,
-    SECTION_DATA,
-    SECTION_VARIABLES,
-    SOURCE_DATA,
-    Instruction,
-    written_registers,
-)
+from patchctl.isa import COMPARE_EXCHANGE, SOURCE_DATA, Instruction, written_registers
 from patchctl.verifier.findings import Finding
 from patchctl.verifier.limits import Limits
 from patchctl.verifier.state import State

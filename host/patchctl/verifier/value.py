@@ -144,7 +144,12 @@ def calculate(name: str, is_wide: bool, first: Value, second: Value) -> Value:
     if name == "sub" and first.region is second.region:
         difference = _wide("sub", replace(first, region=None), replace(second, region=None))
         return difference if is_wide else low_word(difference)
-    return unknown(64 if is_wide else 32)  # bits of an address: sound, for nothing is proved by them
+    return calculate(name, is_wide, _as_number(first), _as_number(second))
+
+
+def _as_number(value: Value) -> Value:
+    """An address is a number of which nothing is known; what an operation does to its bits is."""
+    return value if value.region is None else unknown()
 
 
 def _is_sum(pointer: Value, bits: Value) -> bool:
