@@ -14,23 +14,31 @@ typedef struct hp_span_t {
     size_t size;
 } hp_span_t;
 
-static inline uint16_t hp_load_u16(const uint8_t *data)
+// Little-endian, as every core is: where words may lie at any address the compiler makes one load or store of these bytes,
+// but counts them as many and would rather call them. Without that (ARMv6-M) a call is smaller indeed.
+#ifdef __ARM_FEATURE_UNALIGNED
+#define HP_ONE_ACCESS static inline __attribute__((always_inline))
+#else
+#define HP_ONE_ACCESS static inline
+#endif
+
+HP_ONE_ACCESS uint16_t hp_load_u16(const uint8_t *data)
 {
     return (uint16_t)(data[0] | (uint16_t)(data[1] << 8));
 }
 
-static inline uint32_t hp_load_u32(const uint8_t *data)
+HP_ONE_ACCESS uint32_t hp_load_u32(const uint8_t *data)
 {
     return (uint32_t)hp_load_u16(data) | ((uint32_t)hp_load_u16(data + 2) << 16);
 }
 
-static inline void hp_store_u16(uint8_t *data, uint16_t value)
+HP_ONE_ACCESS void hp_store_u16(uint8_t *data, uint16_t value)
 {
     data[0] = (uint8_t)value;
     data[1] = (uint8_t)(value >> 8);
 }
 
-static inline void hp_store_u32(uint8_t *data, uint32_t value)
+HP_ONE_ACCESS void hp_store_u32(uint8_t *data, uint32_t value)
 {
     hp_store_u16(data, (uint16_t)value);
     hp_store_u16(data + 2, (uint16_t)(value >> 16));
