@@ -9,13 +9,12 @@ hp_cbor_t hp_cbor_over(hp_span_t data)
     return (hp_cbor_t){.cursor = data.data, .end = data.data + data.size, .status = HP_STATUS_OK};
 }
 
-static hp_item_t fail(hp_cbor_t *self, hp_status_t status)
+static void fail(hp_cbor_t *self, hp_status_t status)
 {
     if (self->status == HP_STATUS_OK) {
         self->status = status;
     }
     self->cursor = self->end;
-    return (hp_item_t){.major = HP_MAJOR_UNSIGNED, .argument = 0, .content = {self->end, 0}};
 }
 
 static size_t left(const hp_cbor_t *self)
@@ -23,22 +22,19 @@ static size_t left(const hp_cbor_t *self)
     return (size_t)(self->end - self->cursor);
 }
 
-/// The argument behind an initial byte with additional information `info` (RFC 8949 section 3); false if it is not the
-/// shortest form, and then status says whether bytes were missing.
-static bool read_argument(hp_cbor_t *self, uint32_t info, uint64_t *argument)
+/// The argument behind an initial byte with additional information `info` (RFC 8949 section 3), in its shortest form.
+static hp_status_t read_argument(hp_cbor_t *self, uint32_t info, uint64_t *argument)
 {
     *argument = info;
     if (info < 24U) {
-        return true;
+        return HP_STATUS_OK;
     }
     if (info > 27U) { // 28..30 reserved, 31 indefinite
-        self->status = HP_STATUS_MALFORMED;
-        return false;
+        return HP_STATUS_MALFORMED;
     }
     const size_t width = (size_t)1U << (info - 24U);
     if (left(self) < width) {
-        self->status = HP_STATUS_TRUNCATED;
-        return false;
+        return HP_STATUS_TRUNCATED;
     }
     uint64_t value = 0;
     for (size_t index = 0; index < width; index++) {
@@ -47,11 +43,7 @@ static bool read_argument(hp_cbor_t *self, uint32_t info, uint64_t *argument)
     self->cursor += width;
     *argument              = value;
     const uint64_t shorter = info == 24U ? 24U : (uint64_t)1U << (4U * width);
-    if (value < shorter) {
-        self->status = HP_STATUS_MALFORMED;
-        return false;
-    }
-    return true;
+    return value < shorter ? HP_STATUS_MALFORMED : HP_STATUS_OK;
 }
 
 /// Whether `content` is UTF-8 (RFC 3629): no overlong forms, no surrogates.
@@ -86,29 +78,40 @@ static bool is_utf8(hp_span_t content)
     return true;
 }
 
+static hp_status_t read_item(hp_cbor_t *self, hp_item_t *item)
+{
+    if (left(self) == 0U) {
+        return HP_STATUS_TRUNCATED;
+    }
+    const uint8_t initial    = *self->cursor++;
+    const hp_status_t status = read_argument(self, initial & 31U, &item->argument);
+    if (status != HP_STATUS_OK) {
+        return status;
+    }
+    item->major = (hp_major_t)(initial >> 5);
+    if (item->major == HP_MAJOR_SIMPLE && (initial < 0xf4U || initial > 0xf6U)) { // only false, true and null
+        return HP_STATUS_MALFORMED;
+    }
+    item->content = (hp_span_t){self->cursor, 0};
+    if (item->major != HP_MAJOR_BYTES && item->major != HP_MAJOR_TEXT) {
+        return HP_STATUS_OK;
+    }
+    if (item->argument > left(self)) {
+        return HP_STATUS_TRUNCATED;
+    }
+    item->content.size = (size_t)item->argument;
+    self->cursor += item->content.size;
+    return item->major == HP_MAJOR_BYTES || is_utf8(item->content) ? HP_STATUS_OK : HP_STATUS_MALFORMED;
+}
+
 hp_item_t hp_cbor_next(hp_cbor_t *self)
 {
-    if (self->status != HP_STATUS_OK || left(self) == 0U) {
-        return fail(self, HP_STATUS_TRUNCATED);
-    }
-    const uint8_t initial = *self->cursor++;
-    hp_item_t item        = {.major = (hp_major_t)(initial >> 5), .content = {self->cursor, 0}};
-    if (!read_argument(self, initial & 31U, &item.argument)) {
-        return fail(self, self->status);
-    }
-    if (item.major == HP_MAJOR_SIMPLE && (initial < 0xf4U || initial > 0xf6U)) { // only false, true and null
-        return fail(self, HP_STATUS_MALFORMED);
-    }
-    if (item.major != HP_MAJOR_BYTES && item.major != HP_MAJOR_TEXT) {
-        return item;
-    }
-    if (item.argument > left(self)) {
-        return fail(self, HP_STATUS_TRUNCATED);
-    }
-    item.content = (hp_span_t){self->cursor, (size_t)item.argument};
-    self->cursor += item.content.size;
-    if (item.major == HP_MAJOR_TEXT && !is_utf8(item.content)) {
-        return fail(self, HP_STATUS_MALFORMED);
+    hp_item_t item;
+    const hp_status_t status = self->status == HP_STATUS_OK ? read_item(self, &item) : self->status;
+
+    if (status != HP_STATUS_OK) {
+        fail(self, status);
+        item = (hp_item_t){.major = HP_MAJOR_UNSIGNED, .content = {self->end, 0}};
     }
     return item;
 }
@@ -117,31 +120,39 @@ uint64_t hp_cbor_unsigned(hp_cbor_t *self)
 {
     const hp_item_t item = hp_cbor_next(self);
 
-    return item.major == HP_MAJOR_UNSIGNED ? item.argument : fail(self, HP_STATUS_MALFORMED).argument;
+    if (item.major != HP_MAJOR_UNSIGNED) {
+        fail(self, HP_STATUS_MALFORMED);
+        return 0;
+    }
+    return item.argument;
 }
 
 hp_span_t hp_cbor_bytes(hp_cbor_t *self)
 {
     const hp_item_t item = hp_cbor_next(self);
 
-    return item.major == HP_MAJOR_BYTES ? item.content : fail(self, HP_STATUS_MALFORMED).content;
+    if (item.major != HP_MAJOR_BYTES) {
+        fail(self, HP_STATUS_MALFORMED);
+        return (hp_span_t){self->end, 0};
+    }
+    return item.content;
 }
 
-void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint64_t argument)
+void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint32_t argument)
 {
     const hp_item_t item = hp_cbor_next(self);
 
     if (item.major != major || item.argument != argument) {
-        (void)fail(self, HP_STATUS_MALFORMED);
+        fail(self, HP_STATUS_MALFORMED);
     }
 }
 
 void hp_cbor_expect_int(hp_cbor_t *self, int32_t value)
 {
     if (value < 0) {
-        hp_cbor_expect(self, HP_MAJOR_NEGATIVE, (uint64_t)(-1 - value));
+        hp_cbor_expect(self, HP_MAJOR_NEGATIVE, (uint32_t)(-1 - value));
     } else {
-        hp_cbor_expect(self, HP_MAJOR_UNSIGNED, (uint64_t)value);
+        hp_cbor_expect(self, HP_MAJOR_UNSIGNED, (uint32_t)value);
     }
 }
 
@@ -150,7 +161,7 @@ void hp_cbor_expect_text(hp_cbor_t *self, const char *text)
     const hp_item_t item = hp_cbor_next(self);
 
     if (item.major != HP_MAJOR_TEXT || !hp_span_equal(item.content, text, hp_text_bytes(text))) {
-        (void)fail(self, HP_STATUS_MALFORMED);
+        fail(self, HP_STATUS_MALFORMED);
     }
 }
 
@@ -164,7 +175,7 @@ hp_status_t hp_cbor_end(const hp_cbor_t *self)
 
 /// A container under way in hp_cbor_check.
 typedef struct level_t {
-    uint64_t remaining; ///< items still to come
+    uint32_t remaining; ///< items still to come: no more than bytes, of a map twice as many
     bool map;
     const uint8_t *key; ///< where the current key starts, NULL while a value is due
     hp_span_t last_key;
@@ -214,8 +225,8 @@ hp_status_t hp_cbor_check(hp_span_t data)
             if (depth == HP_CBOR_DEPTH_MAX || count > data.size) { // each item takes a byte at least
                 return depth == HP_CBOR_DEPTH_MAX ? HP_STATUS_MALFORMED : HP_STATUS_TRUNCATED;
             }
-            levels[++depth] =
-                (level_t){.remaining = map ? 2U * count : count, .map = map, .key = reader.cursor};
+            levels[++depth] = (level_t){
+                .remaining = (uint32_t)(map ? 2U * count : count), .map = map, .key = reader.cursor};
             continue;
         }
         if (!finish_item(&levels[depth], reader.cursor)) {
@@ -247,25 +258,19 @@ static void put(hp_cbor_writer_t *self, const uint8_t *data, uint32_t size)
 void hp_cbor_put_head(hp_cbor_writer_t *self, hp_major_t major, uint32_t argument)
 {
     const uint8_t top = (uint8_t)((uint32_t)major << 5);
-    uint8_t head[5]   = {0};
+    uint32_t info     = argument;
+    uint32_t width    = 0;
+    uint8_t head[5];
 
-    if (argument < 24U) {
-        head[0] = (uint8_t)(top | argument);
-        put(self, head, 1);
-    } else if (argument < 0x100U) {
-        head[0] = (uint8_t)(top | 24U);
-        head[1] = (uint8_t)argument;
-        put(self, head, 2);
-    } else if (argument < 0x10000U) {
-        head[0] = (uint8_t)(top | 25U);
-        head[1] = (uint8_t)(argument >> 8);
-        head[2] = (uint8_t)argument;
-        put(self, head, 3);
-    } else {
-        head[0] = (uint8_t)(top | 26U);
-        hp_store_u32_big(head + 1, argument);
-        put(self, head, 5);
+    if (argument >= 24U) {
+        info = 24;
+        for (width = 1; width < 4U && argument >> (8U * width) != 0U; width *= 2U) {
+            info++;
+        }
     }
+    hp_store_u32_big(head + 1, argument);
+    head[4U - width] = (uint8_t)(top | info);
+    put(self, head + 4U - width, 1U + width);
 }
 
 void hp_cbor_put_int(hp_cbor_writer_t *self, int32_t value)

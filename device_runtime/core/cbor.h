@@ -47,7 +47,7 @@ hp_item_t hp_cbor_next(hp_cbor_t *self);
 /// As hp_cbor_next, and HP_STATUS_MALFORMED unless the item is of that type (and has that argument).
 uint64_t hp_cbor_unsigned(hp_cbor_t *self);
 hp_span_t hp_cbor_bytes(hp_cbor_t *self);
-void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint64_t argument);
+void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint32_t argument);
 void hp_cbor_expect_int(hp_cbor_t *self, int32_t value);
 void hp_cbor_expect_text(hp_cbor_t *self, const char *text);
 
