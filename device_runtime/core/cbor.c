@@ -156,6 +156,21 @@ void hp_cbor_expect_int(hp_cbor_t *self, int32_t value)
     }
 }
 
+hp_span_t hp_cbor_bytes_under(hp_cbor_t *self, int32_t key)
+{
+    hp_cbor_expect_int(self, key);
+    return hp_cbor_bytes(self);
+}
+
+void hp_cbor_expect_encoded(hp_cbor_t *self, const uint8_t *encoded, size_t size)
+{
+    if (left(self) < size || memcmp(self->cursor, encoded, size) != 0) {
+        fail(self, HP_STATUS_MALFORMED);
+    } else {
+        self->cursor += size;
+    }
+}
+
 void hp_cbor_expect_text(hp_cbor_t *self, const char *text)
 {
     const hp_item_t item = hp_cbor_next(self);

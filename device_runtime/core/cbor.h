@@ -51,6 +51,12 @@ void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint32_t argument);
 void hp_cbor_expect_int(hp_cbor_t *self, int32_t value);
 void hp_cbor_expect_text(hp_cbor_t *self, const char *text);
 
+/// HP_STATUS_MALFORMED unless the next `size` bytes are `encoded`, whole items.
+void hp_cbor_expect_encoded(hp_cbor_t *self, const uint8_t *encoded, size_t size);
+
+/// The byte string behind `key`, an integer.
+hp_span_t hp_cbor_bytes_under(hp_cbor_t *self, int32_t key);
+
 /// HP_STATUS_MALFORMED if bytes are left; else the reader's status.
 HP_MUST_CHECK hp_status_t hp_cbor_end(const hp_cbor_t *self);
 

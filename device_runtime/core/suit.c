@@ -22,13 +22,49 @@ static const uint8_t sign1_head[10] = {0xd2, 0x84, 0x43, 0xa1, 0x01, 0x32, 0xa0,
 static const uint8_t signed_head[] = {0x84, 0x6a, 'S',  'i',  'g',  'n',  'a',  't',  'u', 'r',
                                       'e',  '1',  0x43, 0xa1, 0x01, 0x32, 0x40, 0x58, 0x24};
 
-// Commands of the two shapes, as they are encoded.
-static const uint8_t validate_commands[] = {0x82, 0x03, 0x0f};       // condition image match
-static const uint8_t invoke_commands[]   = {0x82, 0x17, 0x02};       // directive invoke
-static const uint8_t unlink_commands[]   = {0x82, 0x18, 0x21, 0x02}; // directive unlink
-static const uint8_t fetch_commands[]    = {0x86, 0x14, 0xa1, 0x15, 0x66, '#',  'p', 'a', // set uri "#patch",
-                                            't',  'c',  'h',  0x15, 0x02, 0x03, 0x0f}; // fetch, image match
-static const uint8_t component_prefix[]  = {'h', 'p'};
+// What never differs in a manifest, as it is encoded.
+
+/// A patch: 7: << [3, 15] >>, 9: << [23, 2] >>, 20: << [20, {21: "#patch"}, 21, 2, 3, 15] >>: image match; invoke; set uri,
+/// fetch, image match.
+static const uint8_t patch_commands[] = {0x07, 0x43, 0x82, 0x03, 0x0f, 0x09, 0x43, 0x82, 0x17,
+                                         0x02, 0x14, 0x4f, 0x86, 0x14, 0xa1, 0x15, 0x66, '#',
+                                         'p',  'a',  't',  'c',  'h',  0x15, 0x02, 0x03, 0x0f};
+
+/// An undo: 20: << [33, 2] >>: unlink.
+static const uint8_t undo_commands[] = {0x14, 0x44, 0x82, 0x18, 0x21, 0x02};
+
+/// Conditions of both: 1, 15, 2, 15, -257, 15.
+static const uint8_t conditions[] = {0x01, 0x0f, 0x02, 0x0f, 0x39, 0x01, 0x00, 0x0f};
+
+/// {2: [["hp", id]], 4: ...} up to the id.
+static const uint8_t common_head[] = {0xa2, 0x02, 0x81, 0x82, 0x42, 'h', 'p'};
+
+_Static_assert(HP_SUIT_MANIFEST_VALIDATE == 7 && HP_SUIT_MANIFEST_INVOKE == 9 &&
+                   HP_SUIT_MANIFEST_INSTALL == 20 && HP_SUIT_CONDITION_VENDOR == 1 &&
+                   HP_SUIT_CONDITION_CLASS == 2 && HP_SUIT_BUILD_ID == -257 && HP_SUIT_COMMON_COMPONENTS == 2,
+               "what is encoded above");
+
+/// The byte string behind `key`, which must hold exactly `size` bytes.
+static hp_span_t bytes_of(hp_cbor_t *reader, int32_t key, size_t size)
+{
+    const hp_span_t content = hp_cbor_bytes_under(reader, key);
+
+    if (content.size != size && reader->status == HP_STATUS_OK) {
+        reader->status = HP_STATUS_MALFORMED;
+    }
+    return content;
+}
+
+static uint32_t unsigned_under(hp_cbor_t *reader, int32_t key)
+{
+    hp_cbor_expect_int(reader, key);
+    const uint64_t value = hp_cbor_unsigned(reader);
+
+    if (value > UINT32_MAX) {
+        reader->status = HP_STATUS_MALFORMED;
+    }
+    return (uint32_t)value;
+}
 
 /// [<< SUIT_Digest >>, << COSE_Sign1 >>]
 static hp_status_t open_authentication(hp_span_t wrapper, hp_envelope_t *out)
@@ -69,8 +105,7 @@ hp_status_t hp_suit_open(hp_span_t container, hp_envelope_t *out)
         (map.major != HP_MAJOR_MAP || map.argument < 2U || map.argument > 3U)) {
         return HP_STATUS_MALFORMED;
     }
-    hp_cbor_expect_int(&reader, HP_SUIT_ENVELOPE_AUTHENTICATION);
-    const hp_span_t wrapper = hp_cbor_bytes(&reader);
+    const hp_span_t wrapper = hp_cbor_bytes_under(&reader, HP_SUIT_ENVELOPE_AUTHENTICATION);
     hp_cbor_expect_int(&reader, HP_SUIT_ENVELOPE_MANIFEST);
     const uint8_t *start  = reader.cursor;
     out->manifest         = hp_cbor_bytes(&reader);
@@ -117,75 +152,34 @@ static bool is_patch_id(hp_span_t id)
     return true;
 }
 
-/// A byte string that must hold exactly `size` bytes.
-static hp_span_t bytes_of(hp_cbor_t *reader, size_t size)
-{
-    const hp_span_t content = hp_cbor_bytes(reader);
-
-    if (content.size != size && reader->status == HP_STATUS_OK) {
-        reader->status = HP_STATUS_MALFORMED;
-    }
-    return content;
-}
-
-static uint32_t unsigned32(hp_cbor_t *reader)
-{
-    const uint64_t value = hp_cbor_unsigned(reader);
-
-    if (value > UINT32_MAX) {
-        reader->status = HP_STATUS_MALFORMED;
-    }
-    return (uint32_t)value;
-}
-
-/// `key`: a byte string that holds exactly these commands.
-static void expect_commands(hp_cbor_t *reader, int32_t key, const uint8_t *commands, size_t size)
-{
-    hp_cbor_expect_int(reader, key);
-    const hp_span_t content = bytes_of(reader, size);
-    if (reader->status == HP_STATUS_OK && memcmp(content.data, commands, size) != 0) {
-        reader->status = HP_STATUS_MALFORMED;
-    }
-}
-
 /// {1: vendor, 2: class, 3: << SUIT_Digest >>, 14: size, -257: build-id}, an undo without 3 and 14.
 static void read_parameters(hp_cbor_t *reader, hp_manifest_t *out)
 {
     hp_cbor_expect(reader, HP_MAJOR_MAP, out->undo ? 3U : 5U);
-    hp_cbor_expect_int(reader, HP_SUIT_PARAMETER_VENDOR);
-    out->vendor_id = bytes_of(reader, 16);
-    hp_cbor_expect_int(reader, HP_SUIT_PARAMETER_CLASS);
-    out->class_id = bytes_of(reader, 16);
+    out->vendor_id = bytes_of(reader, HP_SUIT_PARAMETER_VENDOR, 16);
+    out->class_id  = bytes_of(reader, HP_SUIT_PARAMETER_CLASS, 16);
     if (!out->undo) {
-        hp_cbor_expect_int(reader, HP_SUIT_PARAMETER_DIGEST);
-        const hp_span_t digest = bytes_of(reader, DIGEST_BYTES);
+        const hp_span_t digest = bytes_of(reader, HP_SUIT_PARAMETER_DIGEST, DIGEST_BYTES);
         if (reader->status == HP_STATUS_OK && memcmp(digest.data, digest_head, sizeof digest_head) != 0) {
             reader->status = HP_STATUS_MALFORMED;
         }
         if (reader->status == HP_STATUS_OK) {
             out->payload_digest = (hp_span_t){digest.data + sizeof digest_head, HP_SHA256_BYTES};
         }
-        hp_cbor_expect_int(reader, HP_SUIT_PARAMETER_SIZE);
-        out->payload_bytes = unsigned32(reader);
+        out->payload_bytes = unsigned_under(reader, HP_SUIT_PARAMETER_SIZE);
     }
-    hp_cbor_expect_int(reader, HP_SUIT_BUILD_ID);
-    out->build_id = hp_cbor_bytes(reader);
+    out->build_id = hp_cbor_bytes_under(reader, HP_SUIT_BUILD_ID);
 }
 
 /// [20, parameters, 1, 15, 2, 15, -257, 15]
 static hp_status_t read_shared_sequence(hp_span_t sequence, hp_manifest_t *out)
 {
-    static const int32_t conditions[3] = {HP_SUIT_CONDITION_VENDOR, HP_SUIT_CONDITION_CLASS,
-                                          HP_SUIT_BUILD_ID};
-    hp_cbor_t reader                   = hp_cbor_over(sequence);
+    hp_cbor_t reader = hp_cbor_over(sequence);
 
     hp_cbor_expect(&reader, HP_MAJOR_ARRAY, 8);
     hp_cbor_expect_int(&reader, HP_SUIT_DIRECTIVE_OVERRIDE_PARAMETERS);
     read_parameters(&reader, out);
-    for (size_t index = 0; index < 3U; index++) {
-        hp_cbor_expect_int(&reader, conditions[index]);
-        hp_cbor_expect_int(&reader, 15); // reporting policy: all
-    }
+    hp_cbor_expect_encoded(&reader, conditions, sizeof conditions);
     return hp_cbor_end(&reader);
 }
 
@@ -194,19 +188,14 @@ static hp_status_t read_common(hp_span_t common, hp_manifest_t *out)
 {
     hp_cbor_t reader = hp_cbor_over(common);
 
-    hp_cbor_expect(&reader, HP_MAJOR_MAP, 2);
-    hp_cbor_expect_int(&reader, HP_SUIT_COMMON_COMPONENTS);
-    hp_cbor_expect(&reader, HP_MAJOR_ARRAY, 1);
-    hp_cbor_expect(&reader, HP_MAJOR_ARRAY, 2);
-    const hp_span_t prefix = hp_cbor_bytes(&reader);
-    out->id                = hp_cbor_bytes(&reader);
-    hp_cbor_expect_int(&reader, HP_SUIT_COMMON_SHARED_SEQUENCE);
-    const hp_span_t sequence = hp_cbor_bytes(&reader);
+    hp_cbor_expect_encoded(&reader, common_head, sizeof common_head);
+    out->id                  = hp_cbor_bytes(&reader);
+    const hp_span_t sequence = hp_cbor_bytes_under(&reader, HP_SUIT_COMMON_SHARED_SEQUENCE);
     const hp_status_t status = hp_cbor_end(&reader);
     if (status != HP_STATUS_OK) {
         return status;
     }
-    if (!hp_span_equal(prefix, component_prefix, sizeof component_prefix) || !is_patch_id(out->id)) {
+    if (!is_patch_id(out->id)) {
         return HP_STATUS_MALFORMED;
     }
     return read_shared_sequence(sequence, out);
@@ -223,16 +212,12 @@ hp_status_t hp_suit_read(const hp_envelope_t *envelope, hp_manifest_t *out)
     hp_cbor_expect(&reader, HP_MAJOR_MAP, out->undo ? 4U : 6U);
     hp_cbor_expect_int(&reader, HP_SUIT_MANIFEST_VERSION);
     hp_cbor_expect_int(&reader, 1);
-    hp_cbor_expect_int(&reader, HP_SUIT_MANIFEST_SEQUENCE);
-    out->sequence = unsigned32(&reader);
-    hp_cbor_expect_int(&reader, HP_SUIT_MANIFEST_COMMON);
-    const hp_span_t common = hp_cbor_bytes(&reader);
+    out->sequence          = unsigned_under(&reader, HP_SUIT_MANIFEST_SEQUENCE);
+    const hp_span_t common = hp_cbor_bytes_under(&reader, HP_SUIT_MANIFEST_COMMON);
     if (out->undo) {
-        expect_commands(&reader, HP_SUIT_MANIFEST_INSTALL, unlink_commands, sizeof unlink_commands);
+        hp_cbor_expect_encoded(&reader, undo_commands, sizeof undo_commands);
     } else {
-        expect_commands(&reader, HP_SUIT_MANIFEST_VALIDATE, validate_commands, sizeof validate_commands);
-        expect_commands(&reader, HP_SUIT_MANIFEST_INVOKE, invoke_commands, sizeof invoke_commands);
-        expect_commands(&reader, HP_SUIT_MANIFEST_INSTALL, fetch_commands, sizeof fetch_commands);
+        hp_cbor_expect_encoded(&reader, patch_commands, sizeof patch_commands);
     }
     if (hp_cbor_end(&reader) != HP_STATUS_OK || read_common(common, out) != HP_STATUS_OK) {
         return HP_STATUS_MALFORMED;
