@@ -30,16 +30,16 @@ const uint64_t hp_square_roots[8] = {
     0x510e527fade682d1U, 0x9b05688c2b3e6c1fU, 0x1f83d9abfb41bd6bU, 0x5be0cd19137e2179U,
 };
 
-void hp_blocks_add(const hp_blocks_t *self, const void *data, size_t size)
+void hp_blocks_add(hp_blocks_t *self, const void *data, size_t size)
 {
     const uint8_t *cursor = data;
 
     while (size > 0U) {
-        const uint32_t used = (uint32_t)*self->total_bytes & (self->block_bytes - 1U);
+        const uint32_t used = (uint32_t)self->total_bytes & (self->block_bytes - 1U);
         const size_t room   = self->block_bytes - used;
         const size_t take   = size < room ? size : room;
         memcpy(self->block + used, cursor, take);
-        *self->total_bytes += take;
+        self->total_bytes += take;
         cursor += take;
         size -= take;
         if (take == room) {
@@ -48,10 +48,10 @@ void hp_blocks_add(const hp_blocks_t *self, const void *data, size_t size)
     }
 }
 
-void hp_blocks_end(const hp_blocks_t *self)
+void hp_blocks_end(hp_blocks_t *self)
 {
     const uint32_t length_bytes = self->block_bytes / 8U;
-    uint32_t used               = (uint32_t)*self->total_bytes & (self->block_bytes - 1U);
+    uint32_t used               = (uint32_t)self->total_bytes & (self->block_bytes - 1U);
 
     self->block[used++] = 0x80;
     if (used > self->block_bytes - length_bytes) {
@@ -60,6 +60,6 @@ void hp_blocks_end(const hp_blocks_t *self)
         used = 0;
     }
     memset(self->block + used, 0, self->block_bytes - used);
-    hp_store_u64_big(self->block + self->block_bytes - 8U, *self->total_bytes * 8U);
+    hp_store_u64_big(self->block + self->block_bytes - 8U, self->total_bytes * 8U);
     self->compress(self->state, self->block);
 }

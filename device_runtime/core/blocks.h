@@ -11,18 +11,18 @@
 extern const uint64_t hp_cube_roots[80];
 extern const uint64_t hp_square_roots[8];
 
-/// A hash under way: where its parts lie. `state` is what `compress` knows.
+/// A hash under way, the first part of it: where the others lie, so it is not copied. `state` is what `compress` knows.
 typedef struct hp_blocks_t {
     void (*compress)(void *state, const uint8_t *block);
     void *state;
     uint8_t *block;
     uint32_t block_bytes; ///< 64 or 128
-    uint64_t *total_bytes;
+    uint64_t total_bytes;
 } hp_blocks_t;
 
-void hp_blocks_add(const hp_blocks_t *self, const void *data, size_t size);
+void hp_blocks_add(hp_blocks_t *self, const void *data, size_t size);
 
 /// The last block or two: a one, zeros, and the number of bits in the last 8 bytes.
-void hp_blocks_end(const hp_blocks_t *self);
+void hp_blocks_end(hp_blocks_t *self);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "core/blocks.h"
 #include "core/bytes.h"
 
 static uint32_t rotate(uint32_t value, unsigned count)
@@ -46,31 +45,22 @@ static void compress(void *of_hash, const uint8_t *block)
     }
 }
 
-static hp_blocks_t blocks_of(hp_sha256_t *self)
-{
-    return (hp_blocks_t){compress, self->state, self->block, HP_SHA256_BLOCK, &self->total_bytes};
-}
-
 void hp_sha256_begin(hp_sha256_t *self)
 {
     for (unsigned index = 0; index < 8U; index++) {
         self->state[index] = (uint32_t)(hp_square_roots[index] >> 32);
     }
-    self->total_bytes = 0;
+    self->blocks = (hp_blocks_t){compress, self->state, self->block, HP_SHA256_BLOCK, 0};
 }
 
 void hp_sha256_add(hp_sha256_t *self, const void *data, size_t size)
 {
-    const hp_blocks_t blocks = blocks_of(self);
-
-    hp_blocks_add(&blocks, data, size);
+    hp_blocks_add(&self->blocks, data, size);
 }
 
 void hp_sha256_end(hp_sha256_t *self, uint8_t digest[HP_SHA256_BYTES])
 {
-    const hp_blocks_t blocks = blocks_of(self);
-
-    hp_blocks_end(&blocks);
+    hp_blocks_end(&self->blocks);
     for (unsigned index = 0; index < 8U; index++) {
         hp_store_u32_big(digest + 4U * index, self->state[index]);
     }

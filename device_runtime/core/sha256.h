@@ -6,12 +6,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/blocks.h"
+
 #define HP_SHA256_BYTES 32U
 #define HP_SHA256_BLOCK 64U
 
 typedef struct hp_sha256_t {
+    hp_blocks_t blocks;
     uint32_t state[8];
-    uint64_t total_bytes;
     uint8_t block[HP_SHA256_BLOCK];
 } hp_sha256_t;
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/blocks.h"
 #include "core/bytes.h"
 
 static uint64_t rotate(uint64_t value, unsigned count)
@@ -44,29 +43,20 @@ static void compress(void *of_hash, const uint8_t *block)
     }
 }
 
-static hp_blocks_t blocks_of(hp_sha512_t *self)
-{
-    return (hp_blocks_t){compress, self->state, self->block, HP_SHA512_BLOCK, &self->total_bytes};
-}
-
 void hp_sha512_begin(hp_sha512_t *self)
 {
     memcpy(self->state, hp_square_roots, sizeof self->state);
-    self->total_bytes = 0;
+    self->blocks = (hp_blocks_t){compress, self->state, self->block, HP_SHA512_BLOCK, 0};
 }
 
 void hp_sha512_add(hp_sha512_t *self, const void *data, size_t size)
 {
-    const hp_blocks_t blocks = blocks_of(self);
-
-    hp_blocks_add(&blocks, data, size);
+    hp_blocks_add(&self->blocks, data, size);
 }
 
 void hp_sha512_end(hp_sha512_t *self, uint8_t digest[HP_SHA512_BYTES])
 {
-    const hp_blocks_t blocks = blocks_of(self);
-
-    hp_blocks_end(&blocks);
+    hp_blocks_end(&self->blocks);
     for (unsigned index = 0; index < 8U; index++) {
         hp_store_u64_big(digest + 8U * index, self->state[index]);
     }

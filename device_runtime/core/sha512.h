@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/blocks.h"
+
 #define HP_SHA512_BYTES 64U
 #define HP_SHA512_BLOCK 128U
 
 typedef struct hp_sha512_t {
+    hp_blocks_t blocks;
     uint64_t state[8];
-    uint64_t total_bytes;
     uint8_t block[HP_SHA512_BLOCK];
 } hp_sha512_t;
 
