@@ -100,11 +100,11 @@ struct hp_runtime_t {
     uint32_t variables_share; ///< bytes of them that each slot owns
     uint32_t detail;          ///< where the last refusal happened
     uint32_t readable_count;
+    hp_journal_t journal; ///< early: what lies in the first 128 bytes is reached by short instructions
     hp_region_t readable[HP_READABLE_MAX];
     uint32_t counters[HP_COUNTER_COUNT];
     hp_trigger_entry_t triggers[HP_TRIGGERS_MAX];
     hp_invocation_t invocations[HP_INVOCATIONS_MAX];
-    hp_journal_t journal;
     hp_exchange_t exchange;
     hp_line_t line;
 };
