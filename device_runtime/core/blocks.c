@@ -51,15 +51,13 @@ void hp_blocks_add(hp_blocks_t *self, const void *data, size_t size)
 void hp_blocks_end(hp_blocks_t *self)
 {
     const uint32_t length_bytes = self->block_bytes / 8U;
-    uint32_t used               = (uint32_t)self->total_bytes & (self->block_bytes - 1U);
+    uint8_t length[16]          = {0};
+    uint8_t padding             = 0x80;
 
-    self->block[used++] = 0x80;
-    if (used > self->block_bytes - length_bytes) {
-        memset(self->block + used, 0, self->block_bytes - used);
-        self->compress(self->state, self->block);
-        used = 0;
-    }
-    memset(self->block + used, 0, self->block_bytes - used);
-    hp_store_u64_big(self->block + self->block_bytes - 8U, self->total_bytes * 8U);
-    self->compress(self->state, self->block);
+    hp_store_u64_big(length + sizeof length - 8U, self->total_bytes * 8U);
+    do {
+        hp_blocks_add(self, &padding, 1);
+        padding = 0;
+    } while (((uint32_t)self->total_bytes & (self->block_bytes - 1U)) != self->block_bytes - length_bytes);
+    hp_blocks_add(self, length + sizeof length - length_bytes, length_bytes);
 }

@@ -41,9 +41,12 @@ static hp_status_t read_argument(hp_cbor_t *self, uint32_t info, uint64_t *argum
         value = (value << 8) | self->cursor[index];
     }
     self->cursor += width;
-    *argument              = value;
-    const uint64_t shorter = info == 24U ? 24U : (uint64_t)1U << (4U * width);
-    return value < shorter ? HP_STATUS_MALFORMED : HP_STATUS_OK;
+    *argument = value;
+    if (width == 8U) {
+        return value > UINT32_MAX ? HP_STATUS_OK : HP_STATUS_MALFORMED;
+    }
+    const uint32_t shortest = width == 1U ? 24U : 1U << (4U * width);
+    return value >= shortest ? HP_STATUS_OK : HP_STATUS_MALFORMED;
 }
 
 /// Whether `content` is UTF-8 (RFC 3629): no overlong forms, no surrogates.
@@ -104,11 +107,15 @@ static hp_status_t read_item(hp_cbor_t *self, hp_item_t *item)
     return item->major == HP_MAJOR_BYTES || is_utf8(item->content) ? HP_STATUS_OK : HP_STATUS_MALFORMED;
 }
 
-hp_item_t hp_cbor_next(hp_cbor_t *self)
+/// The next item if it is of one of `majors` (bit n: major type n); else it is refused, and an unsigned zero stands for it.
+static hp_item_t next_of(hp_cbor_t *self, uint32_t majors)
 {
     hp_item_t item;
-    const hp_status_t status = self->status == HP_STATUS_OK ? read_item(self, &item) : self->status;
+    hp_status_t status = self->status == HP_STATUS_OK ? read_item(self, &item) : self->status;
 
+    if (status == HP_STATUS_OK && ((majors >> item.major) & 1U) == 0U) {
+        status = HP_STATUS_MALFORMED;
+    }
     if (status != HP_STATUS_OK) {
         fail(self, status);
         item = (hp_item_t){.major = HP_MAJOR_UNSIGNED, .content = {self->end, 0}};
@@ -116,33 +123,24 @@ hp_item_t hp_cbor_next(hp_cbor_t *self)
     return item;
 }
 
+hp_item_t hp_cbor_next(hp_cbor_t *self)
+{
+    return next_of(self, UINT32_MAX);
+}
+
 uint64_t hp_cbor_unsigned(hp_cbor_t *self)
 {
-    const hp_item_t item = hp_cbor_next(self);
-
-    if (item.major != HP_MAJOR_UNSIGNED) {
-        fail(self, HP_STATUS_MALFORMED);
-        return 0;
-    }
-    return item.argument;
+    return next_of(self, 1U << HP_MAJOR_UNSIGNED).argument;
 }
 
 hp_span_t hp_cbor_bytes(hp_cbor_t *self)
 {
-    const hp_item_t item = hp_cbor_next(self);
-
-    if (item.major != HP_MAJOR_BYTES) {
-        fail(self, HP_STATUS_MALFORMED);
-        return (hp_span_t){self->end, 0};
-    }
-    return item.content;
+    return next_of(self, 1U << HP_MAJOR_BYTES).content;
 }
 
 void hp_cbor_expect(hp_cbor_t *self, hp_major_t major, uint32_t argument)
 {
-    const hp_item_t item = hp_cbor_next(self);
-
-    if (item.major != major || item.argument != argument) {
+    if (next_of(self, 1U << major).argument != argument) {
         fail(self, HP_STATUS_MALFORMED);
     }
 }
@@ -173,9 +171,7 @@ void hp_cbor_expect_encoded(hp_cbor_t *self, const uint8_t *encoded, size_t size
 
 void hp_cbor_expect_text(hp_cbor_t *self, const char *text)
 {
-    const hp_item_t item = hp_cbor_next(self);
-
-    if (item.major != HP_MAJOR_TEXT || !hp_span_equal(item.content, text, hp_text_bytes(text))) {
+    if (!hp_span_equal(next_of(self, 1U << HP_MAJOR_TEXT).content, text, hp_text_bytes(text))) {
         fail(self, HP_STATUS_MALFORMED);
     }
 }
