@@ -26,7 +26,8 @@ typedef struct section_t {
     uint32_t bytes;
 } section_t;
 
-static section_t section(hp_span_t payload, uint32_t field)
+/// In line, since only the loads of what the caller uses are then left; a call would hand over both words in memory.
+static inline __attribute__((always_inline)) section_t section(hp_span_t payload, uint32_t field)
 {
     return (section_t){payload.data + hp_load_u32(payload.data + field),
                        hp_load_u32(payload.data + field + 4U)};
@@ -235,34 +236,40 @@ hp_status_t hp_payload_check(hp_runtime_t *self, hp_span_t payload)
 
 // ------------------------------------------------ sites ------------------------------------------------
 
-/// Whether the 16-bit instruction does the same at any address, and lets what follows it run (ARMv7-M manual, A5.2).
-static bool narrow_is_free(uint32_t first)
+/// Instructions that do something else at another address, or keep what follows them from running, by the bits of their
+/// first halfword (ARMv7-M manual, A5.2 and A5.3); of the 32-bit ones more than must be.
+static const struct {
+    uint16_t mask;
+    uint16_t bits;
+} bound_to_place[] = {
+    {0xf800, 0x4800},                                                       // LDR literal
+    {0xf800, 0xa000},                                                       // ADR
+    {0xf800, 0xe000},                                                       // B
+    {0xf500, 0xb100},                                                       // CBZ, CBNZ
+    {0xff80, 0x4780},                                                       // BLX register
+    {0xff00, 0xbe00},                                                       // BKPT
+    {0xf800, 0xd000}, {0xfc00, 0xd800}, {0xfe00, 0xdc00}, {0xff00, 0xde00}, // Bcc, UDF; not SVC
+    {0xfe78, 0x4478}, {0xff78, 0x4678}, {0xfe87, 0x4487}, {0xff87, 0x4687}, // ADD, CMP, MOV with pc
+    {0xff01, 0xbf01}, {0xff02, 0xbf02}, {0xff04, 0xbf04}, {0xff08, 0xbf08}, // IT; not NOP and other hints
+    {0xff60, 0xe840},                                                       // exclusive, TBB
+    {0xfe4f, 0xe84f},                                                       // LDRD from pc
+    {0xfe0f, 0xf80f},                                                       // LDR literal of any width
+    {0xee0f, 0xec0f},                                                       // VLDR, LDC literal
+    {0xfbff, 0xf20f}, {0xfbff, 0xf2af},                                     // ADR
+};
+
+/// Whether the instruction does the same at any address, and lets what follows it run. `second`: 0 if it has 16 bits.
+static bool is_free(uint32_t first, uint32_t second)
 {
-    const bool pc_relative = (first & 0xf800U) == 0x4800U || (first & 0xf800U) == 0xa000U; // LDR literal, ADR
-    const bool branch      = (first & 0xf000U) == 0xd000U && (first & 0x0f00U) < 0x0e00U; // Bcc; not UDF, SVC
-    const bool jump        = (first & 0xf800U) == 0xe000U || (first & 0xf500U) == 0xb100U; // B, CBZ, CBNZ
-    const bool link        = (first & 0xff80U) == 0x4780U;                                 // BLX register
-    const bool with_pc =
-        (first & 0xfc00U) == 0x4400U && (first & 0x0300U) != 0x0300U &&
-        ((first & 0x0078U) == 0x0078U || (first & 0x0087U) == 0x0087U);              // ADD, CMP, MOV with pc
-    const bool trap  = (first & 0xff00U) == 0xbe00U || (first & 0xff00U) == 0xde00U; // BKPT, UDF
-    const bool block = (first & 0xff00U) == 0xbf00U && (first & 0x000fU) != 0U;      // IT
-
-    return !(pc_relative || branch || jump || link || with_pc || trap || block);
-}
-
-/// The same of a 32-bit instruction (A5.3); refuses more than it must.
-static bool wide_is_free(uint32_t first, uint32_t second)
-{
-    const bool from_pc = (first & 0x000fU) == 0x000fU;
-    const bool control = (first & 0xf800U) == 0xf000U && (second & 0x8000U) != 0U; // branches, MSR, barriers
-    const bool dual =
-        (first & 0xfe40U) == 0xe840U && (from_pc || (first & 0xff60U) == 0xe840U); // LDRD, exclusive, TBB
-    const bool load        = (first & 0xfe00U) == 0xf800U && from_pc;
-    const bool address     = (first & 0xfbffU) == 0xf20fU || (first & 0xfbffU) == 0xf2afU; // ADR
-    const bool coprocessor = (first & 0xee00U) == 0xec00U && from_pc; // VLDR, LDC literal
-
-    return !(control || dual || load || address || coprocessor);
+    if ((first & 0xf800U) == 0xf000U && (second & 0x8000U) != 0U) { // branches, MSR, barriers
+        return false;
+    }
+    for (size_t index = 0; index < sizeof bound_to_place / sizeof bound_to_place[0]; index++) {
+        if ((first & bound_to_place[index].mask) == bound_to_place[index].bits) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /// Whether `displaced` bytes of `code` are whole instructions that do the same at any address.
@@ -272,16 +279,10 @@ static bool is_movable(const uint8_t *code, uint32_t displaced)
 
     while (at + 2U <= displaced) {
         const uint32_t first = hp_load_u16(code + at);
-        if (first < 0xe800U) {
-            if (!narrow_is_free(first)) {
-                return false;
-            }
-            at += 2U;
-        } else {
-            if (at + 4U > displaced || !wide_is_free(first, hp_load_u16(code + at + 2U))) {
-                return false;
-            }
-            at += 4U;
+        const bool is_wide   = first >= 0xe800U;
+        at += is_wide ? 4U : 2U;
+        if (at > displaced || !is_free(first, is_wide ? hp_load_u16(code + at - 2U) : 0U)) {
+            return false;
         }
     }
     return at == displaced;
