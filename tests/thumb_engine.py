@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from footprint import optimization
 from patchctl.contract import Fault, Status
 from patchctl.reference import Outcome, Region, Space
 from patchctl.structure import Limits
@@ -239,9 +240,8 @@ def build(core: str, folder: Path, changed: Path | None = None, *, watched: bool
     objects = []
     for source in (*kept, ROOT / "tests/runtime/vm_harness.c", *([] if changed is None else [changed])):
         target = folder / f"{core}-{source.stem}.o"
-        optimization = "-O2" if source.stem == "vm" and core != "cortex-m0plus" else "-Os"
-        command = ["arm-none-eabi-gcc", *flags, optimization, "-c", str(source), "-o", str(target)]
-        subprocess.run(command, check=True)
+        command = ["arm-none-eabi-gcc", *flags, *optimization(source.stem, core), "-c", str(source)]
+        subprocess.run([*command, "-o", str(target)], check=True)
         objects.append(str(target))
     link = ["-nostartfiles", "--specs=nosys.specs", "-Wl,-Ttext=0x1000,-e,hp_vm_run,--no-warn-rwx-segments"]
     subprocess.run(["arm-none-eabi-gcc", *flags[:2], *link, "-o", str(elf), *objects], check=True)

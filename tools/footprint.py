@@ -27,12 +27,6 @@ TRUST_PATH = (
     *("admit", "blocks", "cbor", "check", "crypto", "helpers", "monocypher"),
     *("payload", "sha256", "sha512", "store", "suit", "vm"),
 )
-SMALLER = [
-    "-fno-move-loop-invariants",
-    "-fno-tree-loop-im",
-    "-fno-tree-coalesce-vars",
-    "-fno-schedule-insns2",
-]
 PROBE = """#include "hotpatch/hotpatch.h"
 const char run_record[sizeof(hp_vm_t)]; const char runtime[sizeof(hp_runtime_t)];
 """
@@ -92,13 +86,22 @@ BUDGETS = (
 )
 
 
+def optimization(name: str, core: str) -> list[str]:
+    """The compiler's options for core/`name`.c as it ships: for size, as the Makefile lists them, or vm.c's."""
+    if name == "vm":
+        return ["-Os"] if core == "cortex-m0plus" else ["-O2"]
+    for line in (RUNTIME / "Makefile").read_text().splitlines():
+        if line.startswith("SMALLER :="):
+            return ["-Os", *line.removeprefix("SMALLER :=").split()]
+    raise SystemExit("device_runtime/Makefile has no SMALLER")
+
+
 def compile_object(source: Path, core: str, folder: Path) -> Path:
     """The object of one source, by the options of device_runtime/Makefile; its call graph lies beside it."""
     target = folder / f"{core}-{source.stem}.o"
-    command = ["arm-none-eabi-gcc", f"-mcpu={core}", "-mthumb", "-std=c11", "-ffreestanding", "-Os"]
+    command = ["arm-none-eabi-gcc", f"-mcpu={core}", "-mthumb", "-std=c11", "-ffreestanding"]
     command += ["-mgeneral-regs-only", "-ffunction-sections", "-fdata-sections", "-fcallgraph-info=su"]
-    command += ["-O2"] if source.stem == "vm" and core != "cortex-m0plus" else []
-    command += [] if source.stem == "vm" else SMALLER
+    command += optimization(source.stem, core)
     includes = [f"-I{RUNTIME / 'include'}", f"-I{RUNTIME}", f"-I{monocypher()}"]
     subprocess.run([*command, *includes, "-c", str(source), "-o", str(target)], check=True)
     return target
