@@ -87,7 +87,7 @@ BUDGETS = (
 
 
 def optimization(name: str, core: str) -> list[str]:
-    """The compiler's options for core/`name`.c as it ships: for size, as the Makefile lists them, or vm.c's."""
+    """The compiler's options for core/`name`.c as it ships: the Makefile's list for size, or vm.c's own."""
     if name == "vm":
         return ["-Os"] if core == "cortex-m0plus" else ["-O2"]
     for line in (RUNTIME / "Makefile").read_text().splitlines():
