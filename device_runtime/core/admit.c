@@ -104,8 +104,8 @@ static hp_status_t reject(hp_runtime_t *self, uint32_t index)
     return hp_store_append(self, &record, &index);
 }
 
-/// Puts the version before the trial of patch `index` back in force, or none; `why` the trial could not be armed. Its variables
-/// are what they were.
+/// Puts the version before the trial of patch `index` back in force, or none; `why` the trial could not be armed. Its
+/// variables are what they were.
 static hp_status_t go_back(hp_runtime_t *self, uint32_t index, hp_status_t why)
 {
     hp_status_t status = hp_store_take_back(self, index);

@@ -1,8 +1,8 @@
 /// Stops 10 to 12 of 12. What a patch keeps between its runs, until it is armed anew or the board resets. In: a payload and its
 /// slot. Out: RAM of its own. Next: core/trigger.h
 ///
-/// The RAM belongs to the slot, not to the patch: while a run of the older version goes on, the newer one has its own, and it
-/// is given away when the slot is, under the same rule (core/store.c).
+/// The RAM belongs to the slot, not to the patch: while a run of the older version goes on, the newer one has its own,
+/// and it is given away when the slot is, under the same rule (core/store.c).
 #ifndef HP_CORE_VARIABLES_H
 #define HP_CORE_VARIABLES_H
 

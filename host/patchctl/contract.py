@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import ClassVar, Self
 
 LEVEL = 1
-CONTRACT_ID = bytes.fromhex("3cc3d28a")
+CONTRACT_ID = bytes.fromhex("c643b084")
 PAYLOAD_MAGIC = 827347016
 PAYLOAD_ALIGNMENT = 8
 PATCH_ID_BYTES_MAX = 32
@@ -396,7 +396,7 @@ STATUS_TEXT: dict[Status, str] = {
     Status.OLD_SEQUENCE: "this board has already accepted a newer sequence number of this patch",
     Status.SEQUENCE_CONFLICT: "this board has accepted this sequence number with other contents",
     Status.SITE_BYTES: "the firmware's bytes at the site are not those the patch was made for",
-    Status.STORE_FULL: "no slot is free; roll a patch back first",
+    Status.STORE_FULL: "no slot is free now: those whose data the firmware may still hold are free after a reset, others after a rollback",
     Status.FLASH_FAILED: "the flash did not take the bytes",
     Status.NO_TRIGGER: "no comparator is free for the site",
     Status.ILLEGAL_SITE: "a patch may not act at this address",

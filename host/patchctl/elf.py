@@ -37,6 +37,7 @@ class Section:
     link: int
     info: int
     bytes: int
+    alignment: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,10 @@ class _Parser:
         return tuple(self._section(index, row, names) for index, row in enumerate(raw))
 
     def _section(self, index: int, row: tuple[int, ...], names: bytes) -> Section:
-        name, kind, flags, address, _, size, link, info, _, _ = row
+        name, kind, flags, address, _, size, link, info, alignment, _ = row
         content = self._content(row)
-        return Section(index, self._text(names, name), kind, flags, address, content, link, info, size)
+        numbers = (kind, flags, address, content, link, info, size, alignment)
+        return Section(index, self._text(names, name), *numbers)
 
     def _content(self, row: tuple[int, ...]) -> bytes:
         kind, offset, size = row[1], row[4], row[5]

@@ -12,11 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from patchctl.btf import SourceLine, line_table
-from patchctl.contract import INSTRUCTION_BYTES, SECTION_DATA, SECTION_VARIABLES, Op, Trigger, Verdict
+from patchctl.contract import (
+    INSTRUCTION_BYTES,
+    PAYLOAD_ALIGNMENT,
+    SECTION_DATA,
+    SECTION_VARIABLES,
+    Op,
+    Trigger,
+    Verdict,
+)
 from patchctl.elf import (
     BINDING_LOCAL,
     FLAG_ALLOCATED,
     KIND_FUNCTION,
+    KIND_OBJECT,
     MACHINE_BPF,
     UNDEFINED,
     Elf,
@@ -31,7 +40,6 @@ ENTRY_SECTION = "hotpatch"
 SUB_PROGRAM_SECTION = ".text"
 
 _ADDRESS_64, _CALL = 1, 10  # relocation kinds of eBPF (LLVM, Documentation/bpf/llvm_reloc.rst)
-_DATA_ALIGNMENT = 8
 _OUR_HEADER = "hotpatch/patch.h"  # its inlined lines say nothing to a patch's author
 
 
@@ -169,7 +177,7 @@ class _Loader:
             )
         self._code_sections = [entry, *self._named(lambda name: name == SUB_PROGRAM_SECTION)]
         self._code_bases, self._code = _laid_out(self._code_sections, INSTRUCTION_BYTES)
-        self._data_bases, self._data = _laid_out(self._named(_is_constant), _DATA_ALIGNMENT)
+        self._data_bases, self._data = _laid_out(self._named(_is_constant), PAYLOAD_ALIGNMENT)
         self._variable_bases, self._variables = self._laid_out_variables()
         self._symbols: dict[int, SymbolReference] = {}
         self._lines = self._line_map()
@@ -179,11 +187,11 @@ class _Loader:
             if relocation.section in self._code_bases:
                 self._resolve(relocation)
             elif relocation.section in self._data_bases | self._variable_bases:
-                what = "constant data" if relocation.section in self._data_bases else "a variable"
+                holder = self._object_at(relocation.section, relocation.offset)
                 raise InputError(
-                    f"{what} holds the address of {self._called(relocation)} from the start",
+                    f"{holder} starts as the address of {self._called(relocation)}",
                     where=self._elf.where,
-                    hint="choose between addresses with if or switch in code",
+                    hint="keep an index, and choose between addresses with if or switch in code",
                 )
         return Program(
             self._entry_name(),
@@ -198,7 +206,23 @@ class _Loader:
     def _named(self, wanted: Callable[[str], bool]) -> Iterator[Section]:
         for section in self._elf.sections:
             if section.flags & FLAG_ALLOCATED and section.bytes and wanted(section.name):
+                self._check_alignment(section)
                 yield section
+
+    def _check_alignment(self, section: Section) -> None:
+        """Clang counts on what it asked for: an address that is less aligned would be silently wrong."""
+        if section.alignment > PAYLOAD_ALIGNMENT:
+            asks = f"{self._object_at(section.index, 0)} asks for an alignment of {section.alignment} bytes"
+            hint = f"a patch's memory is aligned to {PAYLOAD_ALIGNMENT}: choose a place in a larger array"
+            raise InputError(asks, where=self._elf.where, hint=hint)
+
+    def _object_at(self, section: int, offset: int) -> str:
+        """The name of what lies there, as an author knows it."""
+        for symbol in self._elf.symbols:
+            inside = symbol.value <= offset < symbol.value + symbol.bytes
+            if symbol.section == section and symbol.kind == KIND_OBJECT and inside and symbol.name:
+                return repr(symbol.name)
+        return f"section {self._elf.sections[section].name!r}"
 
     def _refuse_maps(self) -> None:
         if self._elf.section(".maps") is not None:
@@ -207,7 +231,7 @@ class _Loader:
 
     def _laid_out_variables(self) -> tuple[dict[int, int], Variables]:
         """Variables with an initial value first: what the container carries of them ends there."""
-        bases, initial = _laid_out(self._named(_is_initialized), _DATA_ALIGNMENT)
+        bases, initial = _laid_out(self._named(_is_initialized), PAYLOAD_ALIGNMENT)
         end = _aligned(len(initial))
         for section in self._named(_is_zeroed):
             bases[section.index] = end
@@ -259,17 +283,24 @@ class _Loader:
                 where=where,
                 hint="a patch cannot call the firmware; redirect to it, or write the function with HP_INLINE",
             )
+        target = relocation.symbol.section
+        if relocation.kind == _ADDRESS_64 and UNDEFINED < target < len(self._elf.sections):
+            return InputError(
+                f"{self._called(relocation)} lies in section {self._elf.sections[target].name!r}",
+                where=where,
+                hint="leave its section attribute out",
+            )
         return InputError(
             f"a reference to {self._called(relocation)} of kind {relocation.kind} is not supported",
             where=where,
         )
 
     def _called(self, relocation: Relocation) -> str:
-        if relocation.symbol.name:
-            return repr(relocation.symbol.name)
-        index = relocation.symbol.section
-        sections = self._elf.sections
-        return f"section {sections[index].name!r}" if index < len(sections) else "an absolute symbol"
+        symbol = relocation.symbol
+        if symbol.name:
+            return repr(symbol.name)
+        is_section = symbol.section < len(self._elf.sections)
+        return self._object_at(symbol.section, symbol.value) if is_section else "an absolute symbol"
 
     def _resolve_call(self, offset: int, target: int) -> None:
         registers, immediate = struct.unpack_from("<xBxxi", self._code, offset)
@@ -333,7 +364,7 @@ def _is_zeroed(name: str) -> bool:
 
 
 def _aligned(size: int) -> int:
-    return (size + _DATA_ALIGNMENT - 1) // _DATA_ALIGNMENT * _DATA_ALIGNMENT
+    return (size + PAYLOAD_ALIGNMENT - 1) // PAYLOAD_ALIGNMENT * PAYLOAD_ALIGNMENT
 
 
 def _laid_out(sections: Iterable[Section], alignment: int) -> tuple[dict[int, int], bytearray]:

@@ -106,7 +106,9 @@ def _environment() -> dict[str, str]:
 def _compile_error(output: str, source: Path) -> InputError:
     errors = list(_LOCATED.finditer(output))
     if not errors:
-        lines = output.strip().splitlines() or ["the compiler failed and said nothing"]
-        return InputError(lines[-1], where=str(source))
+        lines = [line for line in output.splitlines() if re.search("[a-z]", line)]
+        lines = lines or ["the compiler failed and said nothing"]
+        says = next((line for line in lines if "error:" in line), lines[-1])
+        return InputError(says, where=str(source))
     more = f"and {len(errors) - 1} more" if len(errors) > 1 else ""
     return InputError(errors[0]["text"], where=str(source.parent / errors[0]["place"]), hint=more)

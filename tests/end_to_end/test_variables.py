@@ -193,6 +193,22 @@ def test_variables_beyond_the_slots_share_are_refused_and_the_largest_ones_work(
     assert answers(target, 2) == [True, False]
 
 
+@pytest.mark.parametrize("target", [pytest.param(("nrf52840dk", BARE), id="nrf52840dk")], indirect=True)
+def test_an_atomic_that_the_board_does_not_have_is_refused_at_its_line(target, tmp_path):
+    source = (
+        "#include <hotpatch/patch.h>\nu32 seen;\nHP_PATCH(parser)\n{{\n    seen += 1;\n"
+        "    return __atomic_load_n(&seen, {order}) & 1 ? hp_pass() : hp_return(1);\n}}\n"
+    )
+
+    with pytest.raises(PatchRejected) as refusal:
+        made(target, tmp_path, source.format(order="__ATOMIC_ACQUIRE"))
+    push(target, made(target, tmp_path, source.format(order="__ATOMIC_RELAXED")))
+
+    assert "patch.c:6:" in refusal.value.where
+    assert "__sync_*" in refusal.value.hint
+    assert answers(target, 2) == [True, False]
+
+
 @on_every_board(BARE, with_comparators=True)
 def test_two_patches_do_not_see_each_others_variables(target, tmp_path):
     push(target, made(target, tmp_path, RATION.format(left=1)))

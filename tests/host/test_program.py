@@ -8,6 +8,7 @@ from patchctl.contract import SECTION_VARIABLES, Op
 from patchctl.errors import InputError
 from patchctl.isa import SOURCE_DATA, decode
 from patchctl.program import SymbolReference, load_program
+from patchctl.reference import Region, Space, run
 from patchctl.source import compile_source
 
 HEAD = "#include <hotpatch/patch.h>\nextern const u8 thing[];\n"
@@ -24,7 +25,7 @@ def wide_loads(program):
 
 
 def test_firmware_symbols_stay_named(tmp_path):
-    program = loaded(tmp_path, "HP_PATCH(p) { context->r[0] = HP_ADDRESS(thing + 12); return 0; }")
+    program = loaded(tmp_path, "HP_PATCH(p) { context->r[0] = HP_ADDRESS(thing) + 12; return 0; }")
 
     assert list(program.symbols.values()) == [SymbolReference("thing", 0)]  # clang adds 12 in code
     assert program.name == "p"
@@ -72,15 +73,33 @@ def test_every_instruction_has_a_line(tmp_path):
     [
         (
             "static const u8 *place = thing; HP_PATCH(p) { place += 1; return hp_return(*place); }",
-            "a variable holds the address of 'thing'",
+            "'place' starts as the address of 'thing'",
+        ),
+        (
+            "static u32 kept; static u32 *place = &kept; HP_PATCH(p) { return hp_return(*place++); }",
+            "'place' starts as the address of 'kept'",
+        ),
+        (
+            "static u8 ring[64] __attribute__((aligned(16)));\n"
+            "HP_PATCH(p) { return hp_return(ring[context->r[0] & 63]++); }",
+            "'ring' asks for an alignment of 16 bytes",
+        ),
+        (
+            "static const u8 table[64] __attribute__((aligned(32))) = {1};\n"
+            "HP_PATCH(p) { return hp_return(table[context->r[0] & 63]); }",
+            "'table' asks for an alignment of 32 bytes",
+        ),
+        (
+            'static u32 kept __attribute__((section("keep"))); HP_PATCH(p) { return hp_return(kept++); }',
+            "'kept' lies in section 'keep'",
         ),
         ("u64 p(void) { return 0; }", "no patch function"),
         ("HP_PATCH(p) { return 0; } HP_PATCH(q) { return 1; }", "2 patch functions"),
         ("extern u32 other(u32); HP_PATCH(p) { return hp_return(other(1)); }", "'other' is called"),
         (
             "static const u8 *const table[] = {thing, thing + 1};\n"
-            "HP_PATCH(p) { context->r[0] = HP_ADDRESS(table[context->r[1] & 1]); return 0; }",
-            "constant data holds the address of 'thing'",
+            "HP_PATCH(p) { context->r[0] = (u32)(u64)table[context->r[1] & 1]; return 0; }",
+            "'table' starts as the address of 'thing'",
         ),
         (
             'struct { u32 type; } m __attribute__((section(".maps")));\n'
@@ -94,6 +113,23 @@ def test_what_is_not_supported_is_refused_with_the_reason(tmp_path, body, told):
         loaded(tmp_path, body)
 
     assert told in refusal.value.what
+
+
+def test_an_address_is_that_of_a_scalar_a_struct_or_an_array(tmp_path):
+    program = loaded(
+        tmp_path,
+        "static u32 number = 7; static struct { u32 a, b; } pair = {1, 2}; static u8 bytes[8] = {3};\n"
+        "HP_PATCH(p)\n{\n    number += 1; pair.b += 1; bytes[1] += 1;\n"
+        "    context->r[0] = HP_ADDRESS(number);\n    context->r[1] = HP_ADDRESS(pair);\n"
+        "    context->r[2] = HP_ADDRESS(bytes);\n    return 3;\n}\n",
+    )
+    space = Space(Region(0x20000000, bytearray(64)), Region(0x20001000, bytearray(68)))
+    space.variables = Region(0x20002000, bytearray(program.variables.initial))
+
+    run(program.code, space, fuel=100)
+
+    at = [offset - 0x20002000 for offset in struct.unpack_from("<3I", space.context.data)]
+    assert [space.variables.data[offset] for offset in at] == [8, 1, 3]
 
 
 def test_constant_variables_are_data(tmp_path):

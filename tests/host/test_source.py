@@ -62,6 +62,19 @@ def test_too_much_stack_is_a_located_error_of_the_compiler(tmp_path):
     assert "stack" in refusal.value.what.lower()
 
 
+def test_what_clang_has_no_instruction_for_is_told_by_its_error(tmp_path):
+    source = tmp_path / "patch.c"
+    text = "unsigned m;\nunsigned f(void) {{ return __atomic_fetch_{name}(&m, 3, __ATOMIC_SEQ_CST); }}\n"
+    source.write_text(text.format(name="max"))
+
+    with pytest.raises(InputError) as refusal:
+        compile_source(source)
+    source.write_text(text.format(name="add"))
+
+    assert "error in backend: Cannot select" in refusal.value.what
+    assert compile_source(source).startswith(b"\x7fELF")
+
+
 def test_missing_source_is_refused(tmp_path):
     with pytest.raises(InputError) as refusal:
         compile_source(tmp_path / "patch.c")

@@ -94,7 +94,7 @@ def test_finding_prints_the_line_what_is_known_and_what_to_do():
         "            ^\n"
         "  known:  it is at offsets 496..4294967791 of 512 bytes\n"
         "  needed: an offset of 0..511\n"
-        "  help:   test the index before this line\n"
+        "  help:   test the index before this line, or cut it with &; a test behind % is left out by clang\n"
         "  at:     instruction 4: *(u8 *)(r2 + 0x0) = 0x1"
     )
 

@@ -5,7 +5,7 @@
 #define HOTPATCH_CONTRACT_H
 
 #define HP_LEVEL 1U
-#define HP_CONTRACT_ID {0x3cU, 0xc3U, 0xd2U, 0x8aU}
+#define HP_CONTRACT_ID {0xc6U, 0x43U, 0xb0U, 0x84U}
 #define HP_COUNTER_COUNT 17U
 #define HP_PAYLOAD_MAGIC 0x31505048U
 #define HP_PAYLOAD_ALIGNMENT 8U
@@ -51,7 +51,7 @@ typedef enum hp_status_t {
     HP_STATUS_OLD_SEQUENCE        = -10, ///< this board has already accepted a newer sequence number of this patch
     HP_STATUS_SEQUENCE_CONFLICT   = -11, ///< this board has accepted this sequence number with other contents
     HP_STATUS_SITE_BYTES          = -12, ///< the firmware's bytes at the site are not those the patch was made for
-    HP_STATUS_STORE_FULL          = -13, ///< no slot is free; roll a patch back first
+    HP_STATUS_STORE_FULL          = -13, ///< no slot is free now: those whose data the firmware may still hold are free after a reset, others after a rollback
     HP_STATUS_FLASH_FAILED        = -14, ///< the flash did not take the bytes
     HP_STATUS_NO_TRIGGER          = -15, ///< no comparator is free for the site
     HP_STATUS_ILLEGAL_SITE        = -16, ///< a patch may not act at this address

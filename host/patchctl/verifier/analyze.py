@@ -52,6 +52,9 @@ class Report:
 
 def verify(program: BoundProgram, limits: Limits) -> Report:
     """Follow every path of `program`. InputError only if it is no eBPF at all."""
+    malformed = tuple(_malformed(program, limits))
+    if malformed:
+        return Report(_placed(program, malformed), None, 0)
     instructions = decode(program.code)
     try:
         flows = build_flows(instructions)
@@ -109,6 +112,14 @@ def _size_findings(program: BoundProgram, limits: Limits, analysis: Analysis) ->
     if limits.variable_bytes > limits.variable_bytes_max:
         says = f"the variables take {limits.variable_bytes} bytes"
         yield Finding(0, "size", says, needed=f"at most {limits.variable_bytes_max} on this board")
+
+
+def _malformed(program: BoundProgram, limits: Limits) -> Iterator[Finding]:
+    """An instruction that the board does not have: some of clang's atomics, for one."""
+    for finding in _structure_findings(program, limits):
+        if finding.says == STATUS_TEXT[Status.CHECK_IMMEDIATE]:
+            hint = "of the atomics there are add, sub, and, or, xor, exchange, compare and swap: __sync_*"
+            yield replace(finding, hint=hint)
 
 
 def _structure_findings(program: BoundProgram, limits: Limits) -> Iterator[Finding]:

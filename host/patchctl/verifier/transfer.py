@@ -207,7 +207,7 @@ class Transfer:
                     "pointer",
                     f"a write to {thing}, which a patch may not do",
                     known=f"the address is {pointer.describe()}",
-                    hint="write to a variable or to the context's registers, or give a verdict",
+                    hint="write to a variable by its name, not by a pointer that was kept; or to the context",
                     instruction=str(i),
                 )
             )
@@ -267,7 +267,7 @@ class Transfer:
                     at,
                     "pointer",
                     f"the firmware would be given an address of {value.region.value}",
-                    hint="the patch's own memory is gone when the firmware goes on: use a constant",
+                    hint="it is gone when the firmware goes on: use a constant, or a static variable",
                     instruction=str(i),
                 )
             )
@@ -320,8 +320,9 @@ class Transfer:
         """fw_read(destination, size, address)."""
         target, size, _ = (self.read(at, register, i, state) for register in (1, 2, 3))
         if target.region is not Region.STACK or size.region is not None:
-            says = f"fw_read writes to {target.describe()}"
-            self.report(Finding(at, "pointer", says, needed="a buffer on the stack", instruction=str(i)))
+            says = f"hp_firmware_read copies to {target.describe()}"
+            needed, hint = "a buffer on the stack", "copy from there to where it shall stay"
+            self.report(Finding(at, "pointer", says, needed=needed, hint=hint, instruction=str(i)))
             return
         low, high = target.whole.signed_low, target.whole.signed_high + size.whole.high
         if low < 0 or high > STACK_BYTES_MAX:
@@ -365,7 +366,7 @@ def _leaves(
         f"this {verb} of {size} bytes can leave {region.value}",
         known=f"it is at {places} of {room} bytes",
         needed=f"an offset of 0..{room - size}" if room >= size else f"{region.value} is not that large",
-        hint="test the index before this line",
+        hint="test the index before this line, or cut it with &; a test behind % is left out by clang",
         instruction=str(i),
     )
 

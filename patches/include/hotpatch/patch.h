@@ -3,7 +3,8 @@
 ///
 /// A patch is one function, HP_PATCH(name), that runs each time its site is reached. It may read the firmware's
 /// memory (the board checks every load: one outside RAM and code flash ends the patch with its safe verdict), use
-/// up to 512 bytes of stack, keep variables of its own between runs, and write the context's registers that patch.toml names. Addresses of the firmware are
+/// up to 512 bytes of stack, keep variables of its own between runs, and write the context's registers that
+/// patch.toml names. Addresses of the firmware are
 /// u32: a pointer of an eBPF program has 64 bits and would not match the firmware's layout.
 #ifndef HOTPATCH_PATCH_H
 #define HOTPATCH_PATCH_H
@@ -36,7 +37,7 @@ struct hp_context {
 
 /// The address of a function or object of the firmware, which is declared as `extern const u8 name[];`, or of a variable of
 /// the patch, which stays the variable's until the next reset.
-#define HP_ADDRESS(name) ((u32)(u64)(name))
+#define HP_ADDRESS(name) ((u32)(u64)(&(name)))
 
 /// A constant text's address; it stays valid as long as the patch is installed.
 #define HP_TEXT(text) ((u32)(u64)(text))
