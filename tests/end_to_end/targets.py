@@ -50,7 +50,9 @@ CASES = (
         image="micropython",
         patch="import_all",
         prompt=b">>> ",
-        attack=(b"import sys; sys.modules['m'] = 42", b"from m import *"),
+        # As a pointer this number leads to 0x60000001, where no board has memory: 42 leads into the vectors, whose bytes
+        # are another address in each image.
+        attack=(b"import sys; sys.modules['m'] = 0x30000000", b"from m import *"),
         faults_in="mp_import_all",
         answer=b"ImportError: not a module\r\n",
         benign=(b"from math import *", b"sin(0)", b"from sys import *", b"platform"),
