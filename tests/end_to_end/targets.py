@@ -50,8 +50,8 @@ CASES = (
         image="micropython",
         patch="import_all",
         prompt=b">>> ",
-        # As a pointer this number leads to 0x60000001, where no board has memory: 42 leads into the vectors, whose bytes
-        # are another address in each image.
+        # As a pointer this leads to 0x60000001, where no board has memory. 42 leads into the vectors, where
+        # another address lies in each image.
         attack=(b"import sys; sys.modules['m'] = 0x30000000", b"from m import *"),
         faults_in="mp_import_all",
         answer=b"ImportError: not a module\r\n",
