@@ -19,6 +19,8 @@ from patchctl.verifier.limits import Limits
 from patchctl.verifier.paths import Analysis
 
 _FRAME_ROUNDS_MAX = 4
+_ATOMICS = "of the atomics there are add, sub, and, or, xor, exchange, compare and swap: __sync_*"
+_STRUCTURE_HINTS = {Status.CHECK_IMMEDIATE: _ATOMICS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ class Report:
 
 def verify(program: BoundProgram, limits: Limits) -> Report:
     """Follow every path of `program`. InputError only if it is no eBPF at all."""
-    malformed = tuple(_malformed(program, limits))
-    if malformed:
-        return Report(_placed(program, malformed), None, 0)
+    status, at = _structure(program, limits)
+    if status is Status.CHECK_IMMEDIATE:  # some of clang's atomics, for one: decode() would know no line
+        return Report(_placed(program, (_structure_finding(status, at),)), None, 0)
     instructions = decode(program.code)
     try:
         flows = build_flows(instructions)
@@ -62,8 +64,8 @@ def verify(program: BoundProgram, limits: Limits) -> Report:
         return Report(_placed(program, (problem.finding,)), None, 0)
     analysis = _analyzed(flows, limits, frame_estimate(instructions))
     findings = (*_size_findings(program, limits, analysis), *analysis.transfer.findings)
-    if not findings:
-        findings = tuple(_structure_findings(program, limits))
+    if not findings and status is not Status.OK:
+        findings = (_structure_finding(status, at),)
     if findings:
         return Report(_placed(program, findings), None, analysis.steps)
     transfer = analysis.transfer
@@ -114,19 +116,14 @@ def _size_findings(program: BoundProgram, limits: Limits, analysis: Analysis) ->
         yield Finding(0, "size", says, needed=f"at most {limits.variable_bytes_max} on this board")
 
 
-def _malformed(program: BoundProgram, limits: Limits) -> Iterator[Finding]:
-    """An instruction that the board does not have: some of clang's atomics, for one."""
-    for finding in _structure_findings(program, limits):
-        if finding.says == STATUS_TEXT[Status.CHECK_IMMEDIATE]:
-            hint = "of the atomics there are add, sub, and, or, xor, exchange, compare and swap: __sync_*"
-            yield replace(finding, hint=hint)
-
-
-def _structure_findings(program: BoundProgram, limits: Limits) -> Iterator[Finding]:
-    """What the board's own check would refuse, whatever has been proved."""
+def _structure(program: BoundProgram, limits: Limits) -> tuple[Status, int]:
+    """What the board's own check will say, whatever is proved."""
     bounds = structure.Limits(
         limits.instructions_max, limits.data_bytes, limits.variable_bytes, frozenset(Helper)
     )
-    status, at = structure.check(program.code, bounds)
-    if status is not Status.OK:
-        yield Finding(at, "structure", STATUS_TEXT[status], hint="the board would refuse it")
+    return structure.check(program.code, bounds)
+
+
+def _structure_finding(status: Status, at: int) -> Finding:
+    hint = _STRUCTURE_HINTS.get(status, "the board would refuse it")
+    return Finding(at, "structure", STATUS_TEXT[status], hint=hint)
